@@ -4,30 +4,35 @@ BIN := .venv/bin
 # Network namespaces need root. Continuous integration has it for the asking; a person is not asked here.
 AS_ROOT := $(if $(CI),$(addsuffix  --preserve-env,$(shell command -v sudo))) env PATH="$$PATH"
 # Which model, where the project has several: make demo MODEL=name
-MODEL ?=
+MODEL ?= $(SLUICE_MODEL)
+MODELS = $(patsubst models/%/contract.toml,%,$(sort $(wildcard models/*/contract.toml)))
 # What reads an object store before a pointer names one: make setup STORES=s3 (or gs, az)
 STORES ?=
 
 # Which service knows vulnerabilities, where it is another than everybody's: make audit OSV=https://...
 OSV ?= https://api.osv.dev/
 
-.PHONY: setup develop demo test coverage check bench e2e cluster cluster-down cluster-e2e serve up format release house audit bill workflows comment
+.PHONY: setup named develop demo test coverage check bench e2e cluster cluster-down cluster-e2e cluster-drill serve up format release house audit bill workflows comment
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py $(STORES)
+
+# Said before anything is set up.
+named:
+	@$(if $(MODEL)$(filter 0 1,$(words $(MODELS))),:,$(error $(words $(MODELS)) models are there and none is named: $(MODELS). Type make $(MAKECMDGOALS) MODEL=$(firstword $(MODELS))))
 
 # The same environment, with what the checks and the tests need.
 develop:
 	@$(PYTHON) scripts/bootstrap.py --dev
 
 # The generated rows of a model that `sluice init` drafted; another model's data pointer names its own.
-SHARES = $(firstword $(wildcard models/$(or $(MODEL),*)/sample.toml))
+SHARES = $(wildcard models/$(or $(MODEL),$(MODELS))/sample.toml)
 
 # On this machine alone: generated rows go to no registry and no manifest repo of anybody's.
-demo: setup
+demo: named setup
 	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice release $(MODEL) $(if $(SHARES),--data $(SHARES))
 
-serve: setup
+serve: named setup
 	@$(BIN)/sluice serve $(MODEL)
 
 up: setup
@@ -48,6 +53,7 @@ check: develop
 	@$(BIN)/lint-imports
 	@$(BIN)/uv lock --check --quiet
 	@$(BIN)/python -m scripts.column_docs --check
+	@$(BIN)/python -m scripts.contract_reference --check
 	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py tests/workflows
 
 e2e:
@@ -64,6 +70,11 @@ cluster-down:
 
 cluster-e2e: cluster
 	@$(AS_ROOT) $(BIN)/pytest tests/cluster
+
+# The same scenes ten times and three times, and each part away for two minutes: three hours. What was measured is in the file.
+cluster-drill: cluster
+	@mkdir -p .sluice
+	@$(AS_ROOT) $(BIN)/pytest tests/cluster --drill --junitxml .sluice/cluster-drill.xml
 
 bench: develop
 	@$(BIN)/python -m benchmarks.release

@@ -15,6 +15,7 @@ What is changed, and which tests look for it, stands in pyproject.toml under [to
 """
 
 import argparse
+import ast
 import importlib
 import os
 import random
@@ -74,12 +75,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module with one fault: its text, and the line (from 1) that was changed first."""
+    """A module with one fault: its text, the line (from 1) that was changed first, and the lines of
+    the function that has it.
+    """
 
     module: str
     text: str
     line: int
     difference: str
+    function: range = range(0)
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,21 @@ class Seen:
     seconds: dict[str, float]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests that run the changed line, or the nearest one that any runs where it is one of
-        several of an expression, or of a signature; the quickest first.
+        """The tests that run the changed line, or else the nearest one of its function that any
+        runs: it may be one of several of an expression, or of a signature. The quickest first.
         """
         by_line = self.tests[mutant.module]
-        for line in sorted(by_line, key=lambda line: abs(line - mutant.line)):
-            if by_line[line] and abs(line - mutant.line) <= _NEAR:
+        near = range(mutant.line - _NEAR, mutant.line + _NEAR + 1)
+        lines = [line for line in by_line if line in near or line in mutant.function]
+        for line in sorted(lines, key=lambda line: _far(line, mutant)):
+            if by_line[line]:
                 return sorted(by_line[line], key=lambda test: (self.seconds.get(test, 0.0), test))
         return []
+
+
+def _far(line: int, mutant: Mutant) -> tuple[bool, int]:
+    """How far a line is from the changed one; a line of another function is further than any."""
+    return line not in mutant.function, abs(line - mutant.line)
 
 
 def chosen() -> Chosen:
@@ -132,7 +143,8 @@ def drawn(modules: Iterable[str], count: int, seed: int) -> list[Mutant]:
     for name, text, module, one in (every[place] for place in places):
         replaced = module.deep_replace(one.original_node, one.mutated_node)
         changed = cst.ensure_type(replaced, cst.Module).code
-        mutants.append(Mutant(name, changed, *_difference(text, changed)))
+        line, difference = _difference(text, changed)
+        mutants.append(Mutant(name, changed, line, difference, _function(text, line)))
     print(f"{len(mutants)} of {len(every):,} faults, drawn with seed {seed}", file=sys.stderr)
     return mutants
 
@@ -144,6 +156,16 @@ def _difference(before: str, after: str) -> tuple[int, str]:
     line = next((place for place, (one, other) in pairs if one != other), len(old))
     marked = islice(unified_diff(old, new, n=0, lineterm=""), 3, None)
     return line, "\n".join(f"    {text}" for text in marked)
+
+
+def _function(text: str, line: int) -> range:
+    """The lines of the innermost function that has a line; none where it is in no function."""
+    found = [
+        range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    return min((lines for lines in found if line in lines), key=len, default=range(0))
 
 
 def copied(folder: Path) -> None:

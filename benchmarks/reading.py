@@ -63,7 +63,11 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
     remote = folder / "manifests.git"
     chronicles.write(remote, [("release", 0.73), *(HAPPENED * 500)])
     commits = int(_said(["git", "-C", str(remote), "rev-list", "--all", "--count"]))
-    there = {"SLUICE_MANIFESTS": str(remote), "SLUICE_HOME": str(folder / "state")}
+    there = {
+        "SLUICE_MANIFESTS": str(remote),
+        "SLUICE_HOME": str(folder / "state"),
+        "SLUICE_MODEL": "attrition",
+    }
     words: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {
         "sluice --help": ([*SLUICE, "--help"], there),
         "git clone, git log --patch": (

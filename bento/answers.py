@@ -18,7 +18,10 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from bento.http.answer import Answer
+from bento.classes import OneClass, backgrounds, shares_of
+from bento.classes import answers as answers_of_classes
+from bento.classes import explain as explain_classes
+from bento.http.answer import Answer, AnyAnswer, ClassAnswer
 from bento.http.json_door import UNREADABLE
 from bento.http.records import Reader
 from sluice.errors import UsageError
@@ -34,7 +37,9 @@ _CHUNK = 500  # rows that are scored before other requests have their turn
 _CHUNK_EXPLAINED = 2  # rows that are explained before that: each costs `Background.cost` scores
 MOST_EXPLAINED = 500  # rows of a list
 Words = Explanation | UnsetType
+Score = float | list[float]  # of one row; of several classes the probability of each
 _Document = TypeVar("_Document")
+_Given = TypeVar("_Given", Answer, ClassAnswer, AnyAnswer)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Served:
     """A model that is served, and what there is to say about it.
 
     `labels` are the words for the negative and the positive answer, in this order; `reference` has
-    the histograms of the training rows by column key; `image` is None outside an image.
+    the histograms of the training rows by column key; `image` is None outside an image. A model of
+    several classes has `of_classes` for each of them, and `background` is that of the first.
     """
 
     model: Model
@@ -63,6 +69,7 @@ class Served:
     digests: Digests
     reference: Mapping[str, Histogram]
     metrics: Mapping[str, object]
+    of_classes: tuple[OneClass, ...] = ()
 
 
 def load_served(folder: Path, name: str, image: str) -> Served:
@@ -70,9 +77,14 @@ def load_served(folder: Path, name: str, image: str) -> Served:
     model = load_model(folder)
     target = model.contract.target
     reference = read_histograms(_document(folder / "reference.json", dict[str, dict[str, object]]))
+    of_classes = backgrounds(model, reference) if model.weights else ()
+    if of_classes:
+        at = of_classes[0].background
+    else:
+        at = background(model.contract, reference, model.session, model.layout)
     return Served(
         model=model,
-        background=background(model.contract, reference, model.session, model.layout),
+        background=at,
         reader=Reader(model.contract),
         name=name,
         image=image or None,
@@ -84,6 +96,7 @@ def load_served(folder: Path, name: str, image: str) -> Served:
         ),
         reference=reference,
         metrics=_document(folder / "metrics.json", dict[str, object]),
+        of_classes=of_classes,
     )
 
 
@@ -106,7 +119,8 @@ def new_id() -> str:
 
 
 def score(served: Served, numbers: np.ndarray) -> np.ndarray:
-    """The probability of each row, float64, shape (rows,). Raises InvalidFields.
+    """The probability of each row, float64, shape (rows,), or (rows, classes). Raises
+    InvalidFields.
 
     `numbers` is float64, shape (rows, features), in the order of the contract.
     """
@@ -116,15 +130,22 @@ def score(served: Served, numbers: np.ndarray) -> np.ndarray:
 def explain(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[Explanation]:
     """Why each of these rows has its score.
 
-    `numbers` is float64, shape (rows, features), `scores` float64, shape (rows,).
+    `numbers` is float64, shape (rows, features), `scores` float64, as `score` gives them.
     """
+    if served.of_classes:
+        return explain_classes(served.model, served.of_classes, numbers, scores)
     model, at = served.model, served.background
     found = contributions(model.session, model.layout, at, numbers, scores)
     return in_words(model.contract, numbers, found, at.baseline)
 
 
-def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
-    """The answer with this id for a probability."""
+def answer(served: Served, name: str, probability: Score, why: Words) -> AnyAnswer:
+    """The answer with this id for a probability, or for those of several classes."""
+    if isinstance(probability, list):
+        [found] = answers_of_classes(
+            served.model, np.array([probability]), [name], served.name, served.image
+        )
+        return with_reasons(found, why)
     flagged = probability >= served.model.threshold
     given = Answer(
         id=name,
@@ -139,7 +160,14 @@ def answer(served: Served, name: str, probability: float, why: Words) -> Answer:
     return with_reasons(given, why)
 
 
-def with_reasons(given: Answer, why: Words) -> Answer:
+def scores_of(answers: Sequence[AnyAnswer]) -> np.ndarray:
+    """The scores that these answers were given for, as `score` gives them."""
+    return np.array(
+        [shares_of(one) if isinstance(one, ClassAnswer) else one.probability for one in answers]
+    )
+
+
+def with_reasons(given: _Given, why: Words) -> _Given:
     """An answer with its reasons, where there are some."""
     if isinstance(why, UnsetType):
         return given
@@ -162,7 +190,7 @@ def answer_all(
         rows = numbers[start : start + _CHUNK]
         part = _part(served, rows, start, name)
         if why:
-            scores = np.array([one.probability for one in part])
+            scores = scores_of(part)
             pairs = zip(part, explain(served, rows, scores), strict=True)
             part = [with_reasons(one, words) for one, words in pairs]
         answers += [msgspec.to_builtins(one) for one in part]
@@ -171,17 +199,17 @@ def answer_all(
 
 async def answer_many(
     served: Served, numbers: np.ndarray, name: str, explained: int = 0
-) -> list[Answer]:
+) -> list[AnyAnswer]:
     """Answers to rows of numbers; other requests have their turn between two chunks.
 
     So many of the rows with the highest probability have their reasons, of equals the first.
     """
-    answers: list[Answer] = []
+    answers: list[AnyAnswer] = []
     for start in range(0, len(numbers), _CHUNK):
         answers += _part(served, numbers[start : start + _CHUNK], start, name)
         await asyncio.sleep(0)
-    scores = np.array([one.probability for one in answers])
-    rows = np.argsort(-scores, kind="stable")[:explained]
+    scores = scores_of(answers)
+    rows = np.argsort([-one.probability for one in answers], kind="stable")[:explained]
     for start in range(0, len(rows), _CHUNK_EXPLAINED):
         part = rows[start : start + _CHUNK_EXPLAINED]
         for row, why in zip(part, explain(served, numbers[part], scores[part]), strict=True):
@@ -190,7 +218,7 @@ async def answer_many(
     return answers
 
 
-async def encoded(answers: Sequence[Answer]) -> bytes:
+async def encoded(answers: Sequence[AnyAnswer]) -> bytes:
     """Many answers as a JSON list, made with the same turns."""
     parts = []
     for start in range(0, len(answers), _CHUNK):
@@ -199,7 +227,7 @@ async def encoded(answers: Sequence[Answer]) -> bytes:
     return b"[" + b",".join(parts) + b"]"
 
 
-def _part(served: Served, numbers: np.ndarray, start: int, name: str) -> list[Answer]:
+def _part(served: Served, numbers: np.ndarray, start: int, name: str) -> Sequence[AnyAnswer]:
     """Answers to the rows from `start` on, whose ids are `name` and the place of the row.
 
     The same as `answer` for each of them, with everything that is worked out for all rows at once:
@@ -210,6 +238,9 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str) -> list[An
     except InvalidFields as refused:
         errors = [replace(error, row=error.row + start) for error in refused.errors]
         raise InvalidFields(errors) from None
+    if served.of_classes:
+        ids = [f"{name}-{row}" for row in range(start, start + len(scores))]
+        return answers_of_classes(served.model, scores, ids, served.name, served.image)
     # Looked up once, and not for each row.
     threshold = served.model.threshold
     labels = served.labels
@@ -237,15 +268,15 @@ class _Waiting(msgspec.Struct):
 
     numbers: list[float]
     why: bool
-    promise: asyncio.Future[tuple[float, Words]]
+    promise: asyncio.Future[tuple[Score, Words]]
 
 
 class _Unexplained(msgspec.Struct):
     """A row that was scored and waits for its reasons; `numbers` has the shape (features,)."""
 
     numbers: np.ndarray
-    score: float
-    promise: asyncio.Future[tuple[float, Words]]
+    score: Score
+    promise: asyncio.Future[tuple[Score, Words]]
 
 
 class Together:
@@ -260,10 +291,10 @@ class Together:
         self._waiting: list[_Waiting] = []
         self._unexplained: deque[_Unexplained] = deque()
 
-    def ask(self, numbers: list[float], why: bool) -> asyncio.Future[tuple[float, Words]]:
+    def ask(self, numbers: list[float], why: bool) -> asyncio.Future[tuple[Score, Words]]:
         """The probability of a row and its reasons, soon. Raise InvalidFields."""
         loop = asyncio.get_running_loop()
-        promise: asyncio.Future[tuple[float, Words]] = loop.create_future()
+        promise: asyncio.Future[tuple[Score, Words]] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._score)
         self._waiting.append(_Waiting(numbers, why, promise))

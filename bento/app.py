@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -22,8 +21,10 @@ from bento.answers import (
     answer_many,
     encoded,
     new_id,
+    scores_of,
 )
-from bento.http.answer import Answer
+from bento.http import open_inference
+from bento.http.answer import AnyAnswer
 from bento.http.records import Read
 from bento.http.replies import (
     Handler,
@@ -45,12 +46,11 @@ from bento.http.request_parameters import (
     person,
     wants_reasons,
 )
-from bento.ops.api_keys import read_keys, require_key
+from bento.ops.api_keys import Keys, read_keys, require_key
 from bento.ops.metrics import Measures
 from bento.ops.prediction_log import PredictionLog
 from bento.ops.settings import BODY_SECONDS, LONG, LONG_BODY_SECONDS, Settings
 from sluice.served.encoding import InvalidFields, Record
-from sluice.served.model_quality import model_quality
 
 Scope = Message  # of ASGI too
 _LOG = logging.getLogger("sluice.requests")
@@ -81,10 +81,14 @@ class App:
             "/metrics": self._metrics,
             "/docs.json": constant(described),
         }
-        self._handlers = self._public()
+        self._name, _, self._version = served.name.partition(":")
+        self._infer = f"{open_inference.PREFIX}/models/{self._name}/infer"
+        self._long = frozenset((*LONG, self._infer))
+        self._open = self._health()
+        self._handlers = self._public() | self._open
         routes: list[Route] = []
         if settings.page:
-            quality = model_quality(served.metrics)
+            quality = page.quality_of(served.model.contract, served.metrics)
             routes = page.routes(served.model.contract, quality, self._answers, self._opinion)
         self._page = Starlette(routes=routes, exception_handlers={404: lost, 405: lost})
 
@@ -97,6 +101,13 @@ class App:
             "/feedback": {"POST": self._feedback},
             "/model": {"GET": constant(lineage)},
         }
+        model = self._infer.removesuffix("/infer")
+        about = open_inference.described(self.served.model.contract, self._name, self._version)
+        handlers |= {
+            self._infer: {"POST": self._infer_many},
+            model: {"GET": constant(about)},
+            open_inference.PREFIX: {"GET": constant(open_inference.server(self._version))},
+        }
         # BentoML answers these before they come here, unless the method is another one.
         for path in ("/livez", "/readyz", "/healthz", "/schema.json"):
             handlers[path] = {"GET": unknown}
@@ -104,6 +115,15 @@ class App:
             for path, handler in self.private.items():
                 handlers[path] = {"GET": handler}
         return handlers
+
+    def _health(self) -> dict[str, dict[str, Handler]]:
+        """What says how the service is in the Open Inference Protocol; it takes no key."""
+        prefix, model = open_inference.PREFIX, self._infer.removesuffix("/infer")
+        return {
+            f"{prefix}/health/live": {"GET": constant(b'{"live":true}')},
+            f"{prefix}/health/ready": {"GET": self._ready},
+            f"{model}/ready": {"GET": self._ready},
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; count it, and log it where it failed."""
@@ -121,12 +141,13 @@ class App:
         self.measures.in_progress += 1
         status = _GONE
         try:
-            if path in LONG and method == "POST":
+            if path in self._long and method == "POST":
                 await _end_timer(send)
             if handlers is None:
                 status = await self._show(scope, body, send, call.id)
             else:
-                reply = await self._reply(handlers, method, call)
+                keys: Keys = () if path in self._open else self._keys
+                reply = await self._reply(handlers, method, call, keys)
                 status = reply.status
                 await self._send(send, reply, call, bare=method == "HEAD")
         except Gone:
@@ -152,10 +173,14 @@ class App:
         }
         _LOG.info("request", extra={"facts": facts})
 
-    async def _reply(self, handlers: Mapping[str, Handler], method: str, call: Call) -> Reply:
-        """The reply of the handler of a method, or the one that refuses the request."""
+    async def _reply(
+        self, handlers: Mapping[str, Handler], method: str, call: Call, keys: Keys
+    ) -> Reply:
+        """The reply of the handler of a method, or the one that refuses the request, also for
+        lacking one of the keys, where there are some.
+        """
         try:
-            require_key(self._keys, call.headers)
+            require_key(keys, call.headers)
             handler = handlers.get("GET" if method == "HEAD" else method)
             if handler is None:
                 return not_allowed(method, ", ".join(handlers))
@@ -238,8 +263,25 @@ class App:
         answers = await self._many(read, explained, call.id)
         # Not of the page: its people are led to the stable version alone.
         if answers:
-            self.measures.judged(answers[drawn(call.id, len(answers))].probability)
+            [judged] = scores_of([answers[drawn(call.id, len(answers))]]).tolist()
+            self.measures.judged(judged)
         return Reply(200, await encoded(answers))
+
+    async def _infer_many(self, call: Call) -> Reply:
+        body = await self._body(call, LONG_BODY_SECONDS)
+        contract = self.served.model.contract
+        given = open_inference.asked(body, contract, self._settings.max_rows)
+        read = await self.served.reader.in_columns(given.columns, given.rows)
+        answers = await self._many(read, 0, call.id)
+        if answers:
+            [judged] = scores_of([answers[drawn(call.id, len(answers))]]).tolist()
+            self.measures.judged(judged)
+        body = open_inference.answered(given, answers, contract, self._name, self._version)
+        return Reply(200, body)
+
+    async def _ready(self, _: Call) -> Reply:
+        ready = not self.draining
+        return Reply(200 if ready else 503, msgspec.json.encode({"ready": ready}))
 
     async def _feedback(self, call: Call) -> Reply:
         given = opinion_of(await self._body(call))
@@ -261,7 +303,7 @@ class App:
     async def _body(self, call: Call, seconds: float = BODY_SECONDS) -> bytes:
         return await read_body(call, self._settings.max_body_bytes, seconds)
 
-    async def _many(self, read: Read, explained: int, request: str) -> list[Answer]:
+    async def _many(self, read: Read, explained: int, request: str) -> list[AnyAnswer]:
         """Answers to records, counted and logged; other requests have their turn in between.
 
         So many of the highest have their reasons.
@@ -270,14 +312,13 @@ class App:
         for start in range(0, len(answers), _CHUNK):
             part = slice(start, start + _CHUNK)
             chunk = answers[part]
-            scores = np.array([one.probability for one in chunk])
-            self.measures.rows(read.numbers[part], scores)
+            self.measures.rows(read.numbers[part], scores_of(chunk))
             for one, values, whom in zip(chunk, read.values[part], read.persons[part], strict=True):
                 self.log.answer(one, values, request, whom)
             await asyncio.sleep(0)
         return answers
 
-    async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[Answer]:
+    async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[AnyAnswer]:
         """For the page: answers to records; `persons` are ids, empty where they are not known."""
         read = replace(await self.served.reader.checked(records), persons=persons)
         return await self._many(read, page.EXPLAINED, new_id())

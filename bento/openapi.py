@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from bento.answers import MOST_EXPLAINED, Served
-from bento.http.answer import Answer
+from bento.http.answer import Answer, ClassAnswer
 from bento.http.records import record_types
 from bento.ops.settings import Settings
 from bento.page import files
 from sluice.served.contract import Column, Contract, Derived
+from sluice.served.days import written
 from sluice.served.encoding import SHOWN
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
@@ -82,13 +83,16 @@ def document(served: Served, settings: Settings) -> Json:
         "/opinion": {"get": _back(), "post": _form("page_opinion")},
         "/page/{name}": {"get": _file()},
     }
+    name = served.name.partition(":")[0]
+    paths |= _open_inference(name)
     if settings.metrics_bind:
         del paths["/metrics"], paths["/docs.json"]
     if not settings.page:
         for path in _OF_PAGE:
             del paths[path]
     if settings.api_keys:
-        _ask_for_key([paths[path] for path in _WITH_KEY if path in paths])
+        asked = (*_WITH_KEY, "/v2", f"/v2/models/{name}", f"/v2/models/{name}/infer")
+        _ask_for_key([paths[path] for path in asked if path in paths])
     described = _described(served, settings, paths)
     if settings.api_keys:
         described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -126,9 +130,7 @@ def lineage(served: Served) -> Json:
         "title": contract.title,
         "text": contract.text,
         "rows": contract.rows,
-        "labels": {"0": contract.target.negative_label, "1": contract.target.positive_label},
-        "threshold": served.model.threshold,
-        "tiers": _tiers(contract.tiers),
+        **_outcomes(served),
         "reasons": METHOD,
         "metrics": dict(served.metrics),
         "intended_use": words["use"],
@@ -137,6 +139,22 @@ def lineage(served: Served) -> Json:
         "duties": words["duties"],
         "columns": [_column(column) for column in contract.features],
         "derived": [_derived(feature) for feature in contract.derived],
+    }
+
+
+def _outcomes(served: Served) -> Json:
+    """What is answered, and from where on."""
+    contract = served.model.contract
+    target = contract.target
+    if target.several:
+        return {
+            "classes": list(target.classes),
+            "weights": dict(zip(target.classes, served.model.weights, strict=True)),
+        }
+    return {
+        "labels": {"0": target.negative_label, "1": target.positive_label},
+        "threshold": served.model.threshold,
+        "tiers": _tiers(contract.tiers),
     }
 
 
@@ -176,6 +194,8 @@ def _example(column: Column) -> int | float | str:
     if not column.numeric:
         return column.values[len(column.values) // 2]
     middle = (float(column.minimum or 0) + float(column.maximum or 0)) / 2
+    if column.kind == "date":
+        return written(middle)
     return int(middle) if column.kind == "integer" else middle
 
 
@@ -205,6 +225,31 @@ def _predict_batch(settings: Settings) -> Json:
         "requestBody": _json("Records", True),
         "responses": _responses("Answers"),
     }
+
+
+def _open_inference(name: str) -> Json:
+    """The addresses of the Open Inference Protocol, version 2, for the model of this name."""
+    infer = {
+        "operationId": "v2_infer",
+        "summary": "The answers of /predict_batch to columns, by the Open Inference Protocol",
+        "requestBody": _json("InferenceRequest", True),
+        "responses": _responses("InferenceReply"),
+    }
+    ready = "Requests are answered; 503 while the service is stopping"
+    return {
+        "/v2": {"get": _get("v2_server", "Name and version of the server", "Any")},
+        "/v2/health/live": {"get": _get("v2_live", "The process lives", "Any")},
+        "/v2/health/ready": {"get": _ready("v2_ready", ready)},
+        f"/v2/models/{name}": {"get": _get("v2_model", "Inputs and outputs of the model", "Any")},
+        f"/v2/models/{name}/ready": {"get": _ready("v2_model_ready", ready)},
+        f"/v2/models/{name}/infer": {"post": infer},
+    }
+
+
+def _ready(name: str, text: str) -> Json:
+    described = _get(name, text, "Any")
+    described["responses"]["503"] = {"description": "Not now", **_json("Any")}
+    return described
 
 
 def _feedback() -> Json:
@@ -295,6 +340,23 @@ def _file() -> Json:
     }
 
 
+def _tensors(name: str, most: int) -> Json:
+    """Columns of at most so many rows, as the Open Inference Protocol has them."""
+    size = {"type": "integer", "minimum": 0, "maximum": most}
+    tensor = {
+        "type": "object",
+        "required": ["name", "shape", "datatype", "data"],
+        "properties": {
+            "name": {"type": "string"},
+            "shape": {"type": "array", "items": size, "minItems": 1, "maxItems": 2},
+            "datatype": {"type": "string"},
+            "data": {"type": "array", "items": {}},
+        },
+    }
+    properties = {name: {"type": "array", "items": tensor}, "id": {"type": "string"}}
+    return {"type": "object", "required": [name], "properties": properties}
+
+
 def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
     """The replies of an address: what it answers, and the refusals by status, `more` among them."""
     responses: Json = {"200": {"description": "Answered", **_json(schema)}}
@@ -325,6 +387,8 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
             },
             ("why",),
         ),
+        "InferenceRequest": _tensors("inputs", settings.max_rows),
+        "InferenceReply": _tensors("outputs", settings.max_rows),
         "Kept": _object({"kept": {"const": True}}),
         "Refusal": _refusal(),
         "Model": {"type": "object"},
@@ -337,19 +401,23 @@ def _parsed(contract: Contract) -> Json:
 
     They are made from the types that records are parsed as and answers are made of.
     """
-    types = (*record_types(contract), Answer)
+    target = contract.target
+    types = (*record_types(contract), ClassAnswer if target.several else Answer)
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     columns = (*contract.features, contract.id)
     for column in columns:
         for record, name in (("Record", column.key), ("PublishedRecord", column.name)):
             properties = schemas[record]["properties"]
             properties[name] = _in_words(column) | _in_order(column, properties[name])
-    target = contract.target
+    schemas["Reason"]["additionalProperties"] = False
+    if target.several:
+        schemas["Answer"] = schemas.pop("ClassAnswer")
+        schemas["Answer"]["properties"]["prediction"]["enum"] = list(target.classes)
+        return schemas
     answer = schemas["Answer"]["properties"]
     answer["label"]["enum"] = [target.negative_label, target.positive_label]
     answer["tier"]["enum"] = list(contract.tiers.names)
     answer["tier"]["description"] = f"Limits: {', '.join(map(str, contract.tiers.limits))}"
-    schemas["Reason"]["additionalProperties"] = False
     return schemas
 
 

@@ -64,7 +64,8 @@ def start(served: Served, settings: Settings) -> tuple[App, list[Callable[[], No
         **digests,
     }
     log = PredictionLog(settings, contract, digests)
-    measures = Measures(contract, served.reference, served.model.threshold, labels)
+    model = served.model
+    measures = Measures(contract, served.reference, model.threshold, labels, model.weights)
     app = App(served, settings, log, measures)
     answer_all(served, [example(contract)], new_id(), True)
     ends = [log.stop, hand_over(app)]

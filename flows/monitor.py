@@ -15,11 +15,12 @@ from flows.adapters.plain_text import in_markdown
 from flows.adapters.private_files import keep_private
 from flows.monitoring import triggers
 from flows.monitoring.candidate import Tried
-from flows.monitoring.watch import place_of, watch
+from flows.monitoring.watch import watch
 from flows.orchestration import prefect_server
 from flows.orchestration.real_tools import today
-from flows.orchestration.run_page import failed, name_and_tag, state_of_monitor
+from flows.orchestration.run_page import artifact_key, failed, name_and_tag, state_of_monitor
 from flows.project import homes
+from flows.project.log_place import place_of
 from flows.project.settings import Settings
 from flows.views import monitor as view
 from flows.views.monitor_page import render
@@ -62,7 +63,7 @@ def _show(home: Path, report: Report, tried: Tried | None) -> None:
     page = home / "monitor" / report.model / "monitor.html"
     write_atomic(page, render(report).encode())
     create_markdown_artifact(
-        view.markdown(report, tried, page),
-        key=f"{report.model}-monitor",
+        view.markdown(report, tried, f"in {page}, on the machine of this run"),
+        key=artifact_key(report.model, "monitor"),
         description=in_markdown(f"{report.verdict.upper()}: {report.sentence}"),
     )

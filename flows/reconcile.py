@@ -13,7 +13,7 @@ from flows.adapters.private_files import keep_private
 from flows.canary import champion_alias
 from flows.canary import reconcile as room
 from flows.orchestration import prefect_server
-from flows.orchestration.run_page import failed, name_and_tag, state_of_reconcile
+from flows.orchestration.run_page import artifact_key, failed, name_and_tag, state_of_reconcile
 from flows.project import homes
 from flows.project.models import model_folder
 from flows.views import reconcile as view
@@ -51,6 +51,6 @@ def _show(report: room.Report) -> None:
     """What was found and written, as an artifact of the run."""
     create_markdown_artifact(
         view.markdown(report),
-        key=f"{report.model}-reconcile",
+        key=artifact_key(report.model, "reconcile"),
         description=in_markdown(view.sentence(report)),
     )

@@ -1,5 +1,7 @@
 """The release: from a table to one changed entry in the manifest repo, in the order of events."""
 
+import datetime
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,14 @@ from prefect.runtime import deployment, flow_run
 
 from flows.adapters.private_files import keep_private
 from flows.adapters.registry import registry
-from flows.decision import baselines
-from flows.engine import store
+from flows.decision import baselines, replayed
+from flows.engine import runs, store
 from flows.engine.outcome import Outcome, record
 from flows.engine.perform import Plainly, Runner, lookup
 from flows.engine.phases import Candidate, Case, Report
 from flows.engine.release_tools import Tools
 from flows.engine.request import Request, begin
+from flows.engine.runs import StepLine
 from flows.engine.store import Result
 from flows.evidence.numbered import numbered
 from flows.facts.imaged import Imaged
@@ -69,20 +72,22 @@ def _as_flow(asked: "Asked") -> Outcome:
     run = str(flow_run.id)
     terminal.link("Run", prefect_server.page(run))
     page = WhileItAnswers(PrefectPage(), terminal.note)
-    runner = AsTasks(Plainly(given.home, asked.model, cache=asked.cache))
+    steps: list[StepLine] = []
+    runner = AsTasks(Plainly(given.home, asked.model, cache=asked.cache), steps.append)
     with prefect_server.followed(given.home, run):
         page.show(prefect_server.claim, given.home, run)
         page.show(prefect_server.close_dead, given.home)
         with prefect_server.untagged():
-            return _to_an_end(given, replace(real_tools(), page=page), asked, runner)
+            return _to_an_end(given, replace(real_tools(), page=page), asked, runner, steps)
 
 
 def without_prefect(model: str, data: str | None, cache: bool) -> Outcome:
     """The same release where no server of Prefect answers: the same steps, and no page."""
     keep_private()
     given = homes.load_for_data(model, Path(data) if data else None)
-    runner = Shown(Plainly(given.home, model, cache=cache))
-    return _to_an_end(given, real_tools(), Asked(model, data, cache), runner)
+    steps: list[StepLine] = []
+    runner = Shown(Plainly(given.home, model, cache=cache), note=steps.append)
+    return _to_an_end(given, real_tools(), Asked(model, data, cache), runner, steps)
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,14 @@ class Asked:
     cache: bool
 
 
-def _to_an_end(given: Settings, tools: Tools, asked: Asked, runner: Runner) -> Outcome:
-    """The release, from what is asked to an outcome that is kept."""
+def _to_an_end(
+    given: Settings, tools: Tools, asked: Asked, runner: Runner, steps: list[StepLine]
+) -> Outcome:
+    """The release, from what is asked to an outcome that is kept; `steps` fills as `runner` works.
+
+    A line of the run is kept too.
+    """
+    began, started = datetime.datetime.now(datetime.UTC), time.monotonic()
     path = Path(asked.data) if asked.data else None
     request = begin(given, tools, asked.model, path, cache=asked.cache)
     outcome = settle(plan(request))
@@ -107,6 +118,12 @@ def _to_an_end(given: Settings, tools: Tools, asked: Asked, runner: Runner) -> O
         request = _deployable(request)
         outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
+    seconds = time.monotonic() - started
+    page = prefect_server.page(str(flow_run.id)) if flow_run.id else ""
+    runs.keep(
+        given.home, runs.of(outcome, steps, began.isoformat(timespec="seconds"), seconds, page)
+    )
+    tools.page.steps(outcome.model, steps)
     tools.page.ended(outcome)
     return outcome
 
@@ -150,11 +167,11 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
 
 
 def _may_go_live(report: Report) -> bool:
-    """Whether the verdict promotes: the one that is decided anew, not the one that is remembered.
+    """Whether verdict and replay promote: those that are worked out anew, not those remembered.
 
     Raises Refused where anything that it rests on is not what it was.
     """
-    return report.decided.promotes and recheck.check(report).promotes
+    return replayed.may_go_live(report) and recheck.check(report).promotes
 
 
 def _reserve(case: Case) -> Reserved:

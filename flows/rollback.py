@@ -14,7 +14,7 @@ from flows.gitops import rollback as room
 from flows.gitops import smoke_released
 from flows.gitops.writer import Written
 from flows.orchestration import prefect_server
-from flows.orchestration.run_page import failed, name_and_tag, state_of_rollback
+from flows.orchestration.run_page import artifact_key, failed, name_and_tag, state_of_rollback
 from flows.project import homes
 from flows.project.models import model_folder
 from flows.project.reason import check_reason
@@ -50,7 +50,7 @@ def _show(model: str, written: Written, plan: room.Plan | None) -> None:
     """What the rollback did, or would do, as an artifact of the run."""
     create_markdown_artifact(
         view.markdown(written, plan),
-        key=f"{model}-rollback",
+        key=artifact_key(model, "rollback"),
         description=in_markdown(written.sentence),
     )
 

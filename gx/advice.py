@@ -15,6 +15,7 @@ from sluice.served.table_refusals import spelling
 _LONGEST = 60  # characters of a value that are shown
 _SPELLINGS = 3
 _VALUES = 12
+_ONE_CLASS = "A target has two values: write one class against the rest, or leave these rows out."
 
 
 def written(
@@ -70,6 +71,13 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
             return _fix_range(column, view[number_of(column.name)].iloc[rows])
         case "wrong type":
             return _fix_type(column)
+        case "text too long":
+            return f"Allowed is {column.allowed}. Is it free text? Then it takes another role."
+        case "many others":
+            share = check.count / len(view)
+            return (
+                f"{percent(share)} count as {column.other}. List the frequent ones in the contract."
+            )
         case "missing value":
             return "Fill these cells or leave the rows out."
         case "many imputed":
@@ -78,6 +86,8 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
         case "duplicate id":
             return "Keep one row for each id. Were two exports joined?"
         case "one class":
+            if len(column.values) > 2:
+                return f"Rows of each are required: {', '.join(column.values)}."
             return f"Rows of both are required: {' and '.join(column.values)}."
         case _:
             return "All values are equal; a model learns nothing from them. Is the export complete?"
@@ -85,7 +95,9 @@ def fix(contract: Contract, check: Check, view: pd.DataFrame, rows: np.ndarray) 
 
 def _fix_type(column: Column) -> str:
     text = f"Write {column.allowed}, in digits only."
-    if column.missing == "impute":
+    if column.kind == "date":
+        text = f"Write {column.allowed}, as {column.reading.date}."
+    if column.missing == "impute" or column.kept:
         text += " Leave the cell empty where it is missing."
     return text
 
@@ -110,7 +122,8 @@ def _fix_category(column: Column, texts: "pd.Series[Any]") -> str:
         allowed = ", ".join(column.values[:_VALUES])
         if len(column.values) > _VALUES:
             allowed += f" and {len(column.values) - _VALUES} more"
-        hints.append(f"Allowed: {allowed}. A new one goes into the contract first.")
+        more = _ONE_CLASS if column.role == "target" else "A new one goes into the contract first."
+        hints.append(f"Allowed: {allowed}. {more}")
     return " ".join(hints)
 
 

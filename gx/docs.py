@@ -16,6 +16,7 @@ from gx.page import PAGE, STYLE
 from gx.profile import FEW, Bar, ColumnProfile, Link, Profile, profile
 from gx.report import Finding, Report
 from sluice.served.contract import Contract
+from sluice.served.days import written
 from sluice.served.page_text import on_page
 
 _FAINT = 0.05  # a weaker correlation is coloured, and not written
@@ -181,6 +182,7 @@ _KINDS = {
     "ordinal": "ordered values",
     "boolean": "yes or no",
     "category": "values without an order",
+    "date": "date",
 }
 
 
@@ -190,6 +192,8 @@ def _kind(summary: ColumnProfile) -> str:
     kind = _KINDS[column.kind]
     if not column.numeric:
         return kind
+    if column.kind == "date" and column.minimum is not None and column.maximum is not None:
+        return f"{kind}, {written(column.minimum)} to {written(column.maximum)}"
     limits = f"{kind}, {column.minimum:,.12g} to {column.maximum:,.12g}"
     return f"{limits} {column.unit}" if column.unit else limits
 
@@ -201,6 +205,8 @@ def _facts(summary: ColumnProfile) -> str:
     if summary.middle is None:
         return ""
     low, median, high = summary.middle
+    if summary.column.kind == "date":
+        return f"Median {written(median)}; nine in ten from {written(low)} to {written(high)}."
     return f"Median {median:,.6g}; nine in ten from {low:,.6g} to {high:,.6g}."
 
 

@@ -12,9 +12,11 @@ import pandas as pd
 
 from sluice.model.table import numbers
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import positions
+from sluice.served.days import written
+from sluice.served.encoding import place_of, positions
 
 FEW = 10  # rows; a group of fewer is counted, and its outcome is not told
+_MOST_VALUES = 200  # that have a bar each
 _BARS = 24  # of a histogram, at most
 _TOLD_APART = ("id", "group")  # their values name people, and are only counted
 
@@ -118,7 +120,11 @@ def _codes(column: Column, texts: "pd.Series[str]") -> np.ndarray:
     if column.numeric:
         values = numbers(column, texts)
         return np.where((values >= column.minimum) & (values <= column.maximum), values, np.nan)
-    return texts.astype(object).map(positions(column)).to_numpy(dtype=np.float64)
+    places = positions(column)
+    if column.other:
+        different = {text: place_of(column, places, text) for text in texts.dropna().unique()}
+        return texts.astype(object).map(different).to_numpy(dtype=np.float64)
+    return texts.astype(object).map(places).to_numpy(dtype=np.float64)
 
 
 def _unseen(column: Column, texts: "pd.Series[str]") -> ColumnProfile:
@@ -151,7 +157,9 @@ def _column(
 
 def _middle(column: Column, values: np.ndarray) -> tuple[float, float, float]:
     """The quantiles at 5 %, 50 % and 95 %; of whole numbers values that are there."""
-    method: Literal["nearest", "linear"] = "nearest" if column.kind == "integer" else "linear"
+    method: Literal["nearest", "linear"] = (
+        "nearest" if column.kind in ("integer", "date") else "linear"
+    )
     low, median, high = np.quantile(values, (0.05, 0.5, 0.95), method=method)
     return float(low), float(median), float(high)
 
@@ -161,12 +169,26 @@ def _by_value(column: Column, codes: np.ndarray, positive: np.ndarray) -> tuple[
     places = codes.astype(np.int64)
     counts = np.bincount(places, minlength=len(column.values))
     positives = np.bincount(places, positive, minlength=len(column.values))
+    if len(column.values) > _MOST_VALUES:
+        return _frequent(column.values, counts, positives)
     return _bars(column.values, counts, positives)
+
+
+def _frequent(values: Sequence[str], counts: np.ndarray, positives: np.ndarray) -> tuple[Bar, ...]:
+    """A bar for each of the most frequent values, and one for all others together."""
+    order = np.argsort(-counts, kind="stable")
+    shown, rest = order[:_BARS], order[_BARS:]
+    labels = [*(values[place] for place in shown), f"{len(rest):,} other values"]
+    return _bars(
+        labels,
+        np.append(counts[shown], counts[rest].sum()),
+        np.append(positives[shown], positives[rest].sum()),
+    )
 
 
 def _by_range(column: Column, values: np.ndarray, positive: np.ndarray) -> tuple[Bar, ...]:
     """Bars of equal width over the values of a numeric column, empty ones among them."""
-    whole = column.kind == "integer"
+    whole = column.kind in ("integer", "date")
     step = _step(float(values.max() - values.min()), whole=whole)
     first = np.floor(values.min() / step)
     places = (np.floor(values / step) - first).astype(np.int64)
@@ -174,11 +196,18 @@ def _by_range(column: Column, values: np.ndarray, positive: np.ndarray) -> tuple
     last = step - 1 if whole else step  # the distance from the start of a bar to its last value
     labels: list[str] = []
     for start in starts:
-        if last == 0:
+        if column.kind == "date":
+            labels.append(_days(start, start + last))
+        elif last == 0:
             labels.append(f"{start:,.6g}")
         else:
             labels.append(f"{start:,.6g} to {start + last:,.6g}")
     return _bars(labels, np.bincount(places), np.bincount(places, positive))
+
+
+def _days(first: float, last: float) -> str:
+    """The label of the days from a first one to a last one."""
+    return written(first) if first == last else f"{written(first)} to {written(last)}"
 
 
 def _step(span: float, *, whole: bool) -> float:

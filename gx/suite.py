@@ -6,6 +6,7 @@ and beside it
     number of <name>   the same as a number, for ranges
     rule <name>        for each rule of the contract: 1 it holds, 0 it does not, empty: unknown
     derived <name>     the same for each derived feature: whether it can be computed
+    day of <name>      of a date: 1 it is a day, 0 it is none, empty: missing
 """
 
 import os
@@ -15,12 +16,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from sluice.served.cells import NUMBER_PATTERNS
-from sluice.served.contract import Column, Contract, Rule
+from sluice.served.contract import LONGEST, Column, Contract, Rule
 
 if TYPE_CHECKING:
     import great_expectations as ge
     from great_expectations.expectations.expectation import Expectation
 
+OTHERS = 0.25  # the share of a column that may count as other before it is worth a warning
 IMPUTED = 0.05  # the share of a column that may be filled in before it is worth a warning
 
 
@@ -29,11 +31,17 @@ def number_of(name: str) -> str:
     return f"number of {name}"
 
 
+def day_of(name: str) -> str:
+    """The name of the column that says whether the texts beside it are days."""
+    return f"day of {name}"
+
+
 def judged(contract: Contract) -> list[str]:
     """The columns of the frame that the suite judges, in its order."""
     columns = [column for column in contract.columns if column.role != "ignored"]
     texts = [column.name for column in columns]
     numbers = [number_of(column.name) for column in columns if column.numeric]
+    numbers += [day_of(column.name) for column in columns if column.kind == "date"]
     rules = [f"rule {rule.name}" for rule in contract.rules]
     derived = [f"derived {feature.name}" for feature in contract.derived]
     return [*texts, *numbers, *rules, *derived]
@@ -88,6 +96,8 @@ def _columns(contract: Contract) -> Iterator["Expectation"]:
         if column.role != "ignored":
             if column.missing != "keep":
                 yield _missing(column)
+            if column.other:
+                yield from _any_text(column)
             yield from _domain(column)
         if column.role == "feature":
             yield _expect(
@@ -118,17 +128,48 @@ def _missing(column: Column) -> "Expectation":
     return _expect(kind, column.name, "missing value", column=column.name)
 
 
+def _any_text(column: Column) -> Iterator["Expectation"]:
+    """What is expected of a category that takes any text: no endless one, and few that it does not
+    list.
+    """
+    yield _expect(
+        "ExpectColumnValueLengthsToBeBetween",
+        column.name,
+        "text too long",
+        column=column.name,
+        max_value=LONGEST,
+    )
+    yield _expect(
+        "ExpectColumnValuesToBeInSet",
+        column.name,
+        "many others",
+        "warning",
+        column=column.name,
+        value_set=list(column.values),
+        mostly=1 - OTHERS,
+    )
+
+
 def _domain(column: Column) -> Iterator["Expectation"]:
     """What is expected of the cells of a column that are not empty."""
     if column.numeric:
         number = number_of(column.name)
-        yield _expect(
-            "ExpectColumnValuesToMatchRegex",
-            column.name,
-            "wrong type",
-            column=column.name,
-            regex=NUMBER_PATTERNS[column.kind],
-        )
+        if column.kind == "date":
+            yield _expect(
+                "ExpectColumnValuesToBeInSet",
+                column.name,
+                "wrong type",
+                column=day_of(column.name),
+                value_set=[1.0],
+            )
+        else:
+            yield _expect(
+                "ExpectColumnValuesToMatchRegex",
+                column.name,
+                "wrong type",
+                column=column.name,
+                regex=NUMBER_PATTERNS[column.kind],
+            )
         yield _expect(
             "ExpectColumnValuesToBeBetween",
             column.name,
@@ -137,7 +178,7 @@ def _domain(column: Column) -> Iterator["Expectation"]:
             min_value=column.minimum,
             max_value=column.maximum,
         )
-    elif column.values:
+    elif column.values and not column.other:
         yield _expect(
             "ExpectColumnValuesToBeInSet",
             column.name,

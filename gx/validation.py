@@ -11,11 +11,11 @@ import pandas as pd
 
 from gx import advice
 from gx.report import Check, Example, Finding, Report
-from gx.suite import build_suite, engine, judged, number_of
+from gx.suite import build_suite, day_of, engine, judged, number_of
 from sluice.errors import SluiceError
 from sluice.model.table import numbers
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import positions
+from sluice.served.encoding import place_of, positions
 from sluice.served.expressions import Expression
 from sluice.served.table_refusals import check_columns
 
@@ -70,6 +70,10 @@ def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
     operands = _operands(contract, columns, values)
     for name, array in values.items():
         columns[number_of(name)] = pd.Series(array, index=frame.index)
+        found = contract.find(name)
+        if found is not None and found.kind == "date":
+            days = np.where(frame[name].isna(), np.nan, ~np.isnan(array))
+            columns[day_of(name)] = pd.Series(days.astype(np.float64), index=frame.index)
     for rule in contract.rules:
         outcome = _outcome(rule.expression, operands, lambda result: result != 0, len(frame))
         columns[f"rule {rule.name}"] = pd.Series(outcome, index=frame.index)
@@ -82,9 +86,16 @@ def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
 def _operands(
     contract: Contract, columns: Mapping[str, pd.Series], values: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The features as expressions read them, by key; `columns` and `values` are by name."""
+    """The features that expressions read, as these take them, by key; `columns` and `values` are by
+    name.
+    """
+    expressions = [rule.expression for rule in contract.rules]
+    expressions += [derived.expression for derived in contract.derived]
+    read = {key for expression in expressions for key in expression.keys}
     operands: dict[str, np.ndarray] = {}
     for column in contract.features:
+        if column.key not in read:
+            continue
         texts = columns[column.name]
         if column.numeric:
             operands[column.key] = _numeric_operand(column, texts, values[column.name])
@@ -99,7 +110,7 @@ def _text_operand(column: Column, texts: "pd.Series[str]") -> np.ndarray:
     An empty cell has the place of what the contract fills in, where it does.
     """
     places = positions(column)
-    numbers_of_texts = [places.get(text, np.nan) for text in texts.cat.categories]
+    numbers_of_texts = [place_of(column, places, text) for text in texts.cat.categories]
     # Empty cells have the code -1, which is the last of these.
     numbers_of_texts.append(places[str(column.fill)] if column.missing == "impute" else np.nan)
     return np.array(numbers_of_texts)[texts.cat.codes]
@@ -127,7 +138,7 @@ def _outcome(
 
     NaN for a row in which an operand is not known.
     """
-    known = np.all([~np.isnan(operands[key]) for key in expression.keys], axis=0)
+    known = expression.known(operands)
     # An expression of constants alone has one result for all rows.
     passed = np.broadcast_to(test(expression.evaluate(operands)), rows)
     return np.where(known, passed, np.nan).astype(np.float64)

@@ -78,7 +78,12 @@ def _columns(contract: Contract) -> str:
 
 def _row(column: Column) -> tuple[str, ...]:
     allowed = " < ".join(column.values) if column.kind == "ordinal" else column.allowed
-    missing = f"{column.fill} is used" if column.missing == "impute" else "refused"
+    if column.other:
+        allowed += f"; {len(column.values):,} are listed, others count as {column.other}"
+    kept = "a group of its own" if column.role == "protected" else "stays missing"
+    missing = kept if column.missing == "keep" else "refused"
+    if column.missing == "impute":
+        missing = f"{column.fill} is used"
     if column.role == "ignored":
         allowed = missing = "not looked at"
     return column.name, f"`{column.key}`", column.text, column.kind, allowed, column.role, missing

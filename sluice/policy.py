@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
+from sluice.class_policy import TABLE as CLASSES
+from sluice.class_policy import ClassPolicy, gate_of_classes, read_classes
 from sluice.errors import UsageError
 from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
@@ -22,7 +24,8 @@ FIGURES, WORDS = "figures", "words"
 BY_HASH, BY_TIME = "hash", "time"
 _USUAL = ("by", BY_HASH)
 EXCLUDED, INCLUDED = "excluded", "included"
-FAMILIES = ("logistic_regression", "gradient_boosting")
+FAMILIES = ("logistic_regression", "gradient_boosting", "random_forest")
+SAMPLED, ADAPTIVE = "sampled", "adaptive"
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,27 @@ class SplitPolicy:
 
 @dataclass(frozen=True)
 class SearchPolicy:
-    """How many trials, over which families, cross-validated on how many folds, from which seed."""
+    """How many trials, over which families, cross-validated on how many folds, from which seed.
+
+    With the method `sampled` each family has its share of the trials, all folds of each. With
+    `adaptive` the search begins with what fits the table, ends a trial that falls behind, and takes
+    half of the fits that so many trials would be. `positive_weight` is how many rows a positive
+    counts for while a model is fitted; its scores are set back, so that they stay probabilities.
+    """
 
     trials: int
     families: tuple[str, ...]
     folds: int
     seed: int
+    method: str = SAMPLED
+    positive_weight: float = 1.0
+
+    @property
+    def named(self) -> dict[str, object]:
+        """What identifies the search: as it was before there was a choice, where none is made."""
+        usual = (("method", SAMPLED), ("positive_weight", 1.0))
+        named = {name: value for name, value in vars(self).items() if (name, value) not in usual}
+        return {**named, "families": list(self.families)}
 
 
 @dataclass(frozen=True)
@@ -78,10 +96,13 @@ class OperatingPoint:
 
     `precision_slack` is added to the precision floor; `slack_share` is a share of the precision
     that is required, whichever floor requires it, and so means the same at every prevalence.
+    `flagged_share` stands in the place of the highest recall: the threshold is where this share of
+    the rows is flagged and no more, for people who can look at so many; 0 states none.
     """
 
     precision_slack: float = 0.0
     slack_share: float = 0.0
+    flagged_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -285,7 +306,10 @@ NEUTRAL_TRIGGERS = TriggerPolicy()
 
 @dataclass(frozen=True)
 class Policy:
-    """All tables of a policy. `reviewed` is false in a draft that no person has answered for."""
+    """All tables of a policy. `reviewed` is false in a draft that no person has answered for.
+
+    `classes` is there where the target has several classes, and None otherwise.
+    """
 
     data: DataPolicy
     split: SplitPolicy
@@ -298,6 +322,7 @@ class Policy:
     triggers: TriggerPolicy = NEUTRAL_TRIGGERS
     canary: CanaryPolicy = NEUTRAL_CANARY
     approvals: ApprovalPolicy = NEUTRAL_APPROVALS
+    classes: ClassPolicy | None = None
     reviewed: bool = True
 
 
@@ -392,6 +417,8 @@ _ONE_OF = (
 _NO_SHARES = (
     "precision_slack",
     "slack_share",
+    "flagged_share",
+    "positive_weight",
     "drifted",
     "strong",
     "lift_floor",
@@ -415,17 +442,20 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     specs = {**raw, "split": _split(source, raw.get("split", {}))}
     gate = dict(raw.get("gate", {}))
     floors = _group_floors(source, gate.pop("group_floors", {}))
-    specs["gate"] = gate
+    classes = read_classes(source, raw)
+    specs["gate"] = gate if classes is None else gate_of_classes(source, gate)
     tables: dict[str, Any] = {
         name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
-    policy = Policy(**tables, reviewed=_reviewed(source, raw))
+    policy = Policy(**tables, classes=classes, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
     _check_split(source, policy.split)
-    _check_gate(source, policy.gate)
+    _check_gate(source, policy.gate, several=classes is not None)
     _check_data(source, policy.data)
-    _check_search(source, policy.search)
-    if not policy.gate.costed:
+    _check_search(source, policy.search, several=classes is not None)
+    _check_flagged_share(source, policy)
+    written = not policy.gate.costed and not policy.operating_point.flagged_share
+    if written and classes is None:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
@@ -454,6 +484,10 @@ def changes(before: Policy, after: Policy) -> list[str]:
         if table.name == "reviewed":  # it decides nothing
             continue
         old, new = getattr(before, table.name), getattr(after, table.name)
+        if old is None or new is None:
+            if old is not new:
+                changed.append(f"{table.name} {old} -> {new}")
+            continue
         for key in fields(old):
             first, second = getattr(old, key.name), getattr(new, key.name)
             if first != second:
@@ -466,9 +500,9 @@ def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name not in ("schema", "reviewed", TABLE, *_TABLES):
+        if name not in ("schema", "reviewed", TABLE, CLASSES, *_TABLES):
             what = f"{source}: {name!r} is not a known table"
-            raise UsageError(what, f"Known: {', '.join((*_TABLES, TABLE))}.")
+            raise UsageError(what, f"Known: {', '.join((*_TABLES, CLASSES, TABLE))}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
 
@@ -510,8 +544,11 @@ def _group_floors(source: str, table: object) -> tuple[GroupFloor, ...]:
     return tuple(floors)
 
 
-def _check_gate(source: str, gate: GatePolicy) -> None:
-    """Every number lies where it can mean something: a limit that all models clear is none."""
+def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
+    """Every number lies where it can mean something: a limit that all models clear is none.
+
+    `several`: there are several classes, so that none is flagged.
+    """
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
         raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
@@ -537,7 +574,7 @@ def _check_gate(source: str, gate: GatePolicy) -> None:
             f" is {gate.cost_of_a_false_alarm:g}; both or neither are required"
         )
         raise UsageError(what, "Only their ratio says where a threshold lies best.")
-    for names in _ONE_OF:
+    for names in () if several else _ONE_OF:
         if not any(getattr(gate, name) for name in names):
             what = f"{source}: [gate] {names[0]} is None; a value of type float is required"
             raise UsageError(what, f"Write {' or '.join(names)}.")
@@ -592,11 +629,20 @@ def _check_split(source: str, split: SplitPolicy) -> None:
         raise UsageError(what, f"Known: {BY_HASH}, {BY_TIME}.")
 
 
-def _check_search(source: str, search: SearchPolicy) -> None:
+def _check_search(source: str, search: SearchPolicy, *, several: bool) -> None:
     unknown = [family for family in search.families if family not in FAMILIES]
     if unknown or not search.families:
         what = f"{source}: [search] families has {unknown}"
         raise UsageError(what, f"Known: {', '.join(FAMILIES)}.")
+    if search.method not in (SAMPLED, ADAPTIVE):
+        what = f"{source}: [search] method is {search.method!r}"
+        raise UsageError(what, f"Known: {SAMPLED}, {ADAPTIVE}.")
+    if not 0.01 <= search.positive_weight <= 1000:
+        what = f"{source}: [search] positive_weight is {search.positive_weight:g}"
+        raise UsageError(what, "It is 0.01 to 1000; 1 counts every row once.")
+    if several and search.positive_weight != 1.0:
+        what = f"{source}: [search] positive_weight is {search.positive_weight:g}"
+        raise UsageError(what, "Of several classes none is positive: leave it out.")
     if search.trials < len(search.families) or not 2 <= search.folds <= 20:
         what = f"{source}: [search] has {search.trials} trials and {search.folds} folds"
         fix = f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds."
@@ -613,6 +659,24 @@ def _check_slack(source: str, policy: Policy) -> None:
     if not slack >= 0.0 or wanted >= 1.0:
         what = f"{source}: [operating_point] precision_slack is {slack:g} and makes {wanted:g}"
         raise UsageError(what, "Floor and slack stay under 1.")
+
+
+def _check_flagged_share(source: str, policy: Policy) -> None:
+    """The share of the rows that is flagged leaves the threshold no other reason."""
+    share, gate = policy.operating_point.flagged_share, policy.gate
+    if not share:
+        return
+    what = f"{source}: [operating_point] flagged_share is {share:g}"
+    if gate.costed:
+        raise UsageError(
+            f"{what}, and [gate] states costs",
+            "Write one of them: each of both says where the threshold lies.",
+        )
+    if not 0.0005 <= share <= gate.flagged_ceiling:
+        raise UsageError(
+            f"{what}; 0.0005 to the flagged_ceiling of {gate.flagged_ceiling:g} is required",
+            "Write the share that people can look at: 50 of each 1,000 rows are 0.05.",
+        )
 
 
 def _check_written(source: str, point: Mapping[str, object]) -> None:

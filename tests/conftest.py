@@ -49,6 +49,7 @@ _TOGETHER = {
     "clone": (  # the demo in a clean clone
         "tests/e2e/test_demo.py",
         "tests/e2e/test_drill.py",
+        "tests/e2e/test_further_models.py",
         "tests/e2e/test_hostile_machine.py",
         "tests/e2e/test_lineage.py",
         "tests/e2e/test_pages.py",

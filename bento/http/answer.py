@@ -27,3 +27,25 @@ class Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
         Annotated[float, Meta(description="What the columns without a reason add together")]
         | UnsetType
     ) = UNSET
+
+
+class ClassAnswer(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One answer of a model of several classes, as it is sent."""
+
+    id: Annotated[str, Meta(description="Names this answer, for feedback")]
+    prediction: Annotated[str, Meta(description="The class that is answered")]
+    probability: Annotated[float, Meta(ge=0, le=1, description="Of that class")]
+    probabilities: Annotated[dict[str, float], Meta(description="Of each class; they sum to 1")]
+    model: str
+    image: str | None
+    baseline: (
+        Annotated[float, Meta(description="The mean score that the reasons start from")] | UnsetType
+    ) = UNSET
+    reasons: Annotated[list[Reason], Meta(description=METHOD)] | UnsetType = UNSET
+    others: (
+        Annotated[float, Meta(description="What the columns without a reason add together")]
+        | UnsetType
+    ) = UNSET
+
+
+AnyAnswer = Answer | ClassAnswer

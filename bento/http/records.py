@@ -28,14 +28,23 @@ from bento.http.wrong_body import (
     shown,
     too_long,
 )
-from sluice.served.contract import Column, Contract
-from sluice.served.encoding import SHOWN, FieldError, InvalidFields, Record, positions
+from sluice.served.contract import LONGEST, Column, Contract
+from sluice.served.encoding import (
+    SHOWN,
+    FieldError,
+    InvalidFields,
+    Record,
+    positions,
+    read_day,
+    read_place,
+)
 from sluice.served.predictions import person_id
 from sluice.served.records import read_all
 
 Values = tuple[object, ...]
 # What msgspec takes for a type: an annotation, of which the type checker knows no kind.
 Kind = Any
+_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _CHUNK = 500  # records of a list that are read before other requests have their turn
 
 
@@ -79,6 +88,8 @@ class Reader:
             numbers: list[float] = []
             for number, value in zip(self._numbers, values, strict=True):
                 numbers.append(number[value] if number else value)
+            if math.inf in numbers:
+                break
             return numbers, values, self._person(fields[-1])
         given, fault = parse_one(body, "one record, an object")
         read = self.records([given])
@@ -110,8 +121,30 @@ class Reader:
             await asyncio.sleep(0)
         return self._joined(parts)
 
+    async def in_columns(self, columns: Mapping[str, Sequence[object]], rows: int) -> Read:
+        """Records whose values come column by column, by name; with the same turns.
+
+        Raise InvalidFields.
+        """
+        parts: list[Read] = []
+        errors: list[FieldError] = []
+        for start in range(0, rows, _CHUNK):
+            values = [column[start : start + _CHUNK] for column in columns.values()]
+            records = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+            try:
+                parts.append(self.records(records))
+            except InvalidFields as refused:
+                errors += [replace(error, row=error.row + start) for error in refused.errors]
+            if len(errors) >= SHOWN:
+                break
+            await asyncio.sleep(0)
+        if errors:
+            raise InvalidFields(errors[:SHOWN])
+        return self._joined(parts)
+
     async def _decoded(self, body: bytes, rows: Sequence[msgspec.Struct]) -> Read | None:
-        """Rows that msgspec decoded; None where a name may be in one of them twice.
+        """Rows that msgspec decoded; None where a name may be in one of them twice, or a date or a
+        text is none that the contract allows.
 
         msgspec keeps the last of two equal names, so the names in the body are counted.
         """
@@ -119,6 +152,8 @@ class Reader:
         names = 0
         for start in range(0, len(rows), _CHUNK):
             part, count = self._part([*map(astuple, rows[start : start + _CHUNK])])
+            if np.isinf(part.numbers).any():
+                return None
             parts.append(part)
             names += count
             await asyncio.sleep(0)
@@ -239,15 +274,47 @@ class _Numbers(dict[object, float]):
         return float(cast(float, value))
 
 
+class _Days(dict[object, float]):
+    """The numbers of the days of a column; of what is no day that it allows infinity."""
+
+    def __init__(self, column: Column) -> None:
+        super().__init__({"": math.inf})
+        self._column = column
+
+    def __missing__(self, value: object) -> float:
+        day = read_day(self._column, value)
+        return math.inf if math.isnan(day) else day
+
+
+class _Texts(dict[object, float]):
+    """The places of a category that takes any text; of what is no text infinity."""
+
+    def __init__(self, column: Column) -> None:
+        super().__init__(positions(column))
+        self._column = column
+
+    def __missing__(self, value: object) -> float:
+        place = read_place(self._column, self, value)
+        return math.inf if math.isnan(place) else place
+
+
 def _numbers_of(column: Column) -> dict[object, float]:
-    """The number that stands for each value of a column; empty where all stand for themselves."""
+    """The number that stands for each value of a column; empty where all stand for themselves.
+
+    Infinity stands for what only a closer look can refuse.
+    """
     imputed = column.missing == "impute"
+    if column.kind == "date" or column.kept:
+        numbers: dict[object, float] = _Days(column) if column.kind == "date" else _Numbers()
+        if column.kept:
+            numbers |= dict.fromkeys((None, UNSET), math.nan)
+        return numbers
     if column.numeric:
         if not imputed or column.fill is None:
             return {}
         fill = float(column.fill)
         return _Numbers({None: fill, UNSET: fill})
-    numbers: dict[object, float] = {**positions(column)}
+    numbers = _Texts(column) if column.other else {**positions(column)}
     if column.kind == "boolean":
         numbers |= {False: 0.0, True: 1.0}
     if imputed:
@@ -266,7 +333,7 @@ def _struct(name: str, contract: Contract, names: Mapping[str, str]) -> type[msg
     """The type of a record: a field for each feature, in the order of the contract, then the id."""
     fields: list[tuple[str, Kind] | tuple[str, Kind, UnsetType]] = []
     for column in contract.features:
-        if column.missing == "impute":
+        if column.missing == "impute" or column.kept:
             fields.append((column.key, _type(column), UNSET))
         else:
             fields.append((column.key, _type(column)))
@@ -285,11 +352,16 @@ def _type(column: Column) -> Kind:
         kind = Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]
     elif column.kind == "number":
         kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+    elif column.kind == "date":
+        # Its limits are looked at with its number.
+        kind = Annotated[str, msgspec.Meta(pattern=_DAY)]
+    elif column.other:
+        kind = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
     else:
         kind = Literal[column.values]
     if column.kind == "boolean":
         kind = kind | bool
-    if column.missing == "impute":
+    if column.missing == "impute" or column.kept:
         kind = kind | None | UnsetType
     return kind
 

@@ -30,6 +30,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from sluice.served.classes import chosen
 from sluice.served.contract import Contract
 from sluice.served.histograms import NO_ROWS, Histogram
 
@@ -42,6 +43,7 @@ _N = TypeVar("_N")
 # Name of each kind of counter, its help, and its labels.
 _COUNTERS = {
     "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
+    # Of several classes the tier is the class too, so that a judge compares their shares.
     "judged": (
         "sluice_judged_rows",
         "One row of each request, by answer; `bin` is the least probability of a twentieth",
@@ -82,17 +84,21 @@ class Measures:
         reference: Mapping[str, Histogram],
         threshold: float,
         labels: Mapping[str, str],
+        weights: tuple[float, ...] = (),
     ) -> None:
-        """`reference` has the histograms of the training rows, `labels` what is served."""
+        """`reference` has the histograms of the training rows, `labels` what is served. A model of
+        several classes has `weights`, and a score is the probability of each.
+        """
         self._contract = contract
         self._threshold = threshold
+        self._weights = weights
         self._labels = dict(labels)
         self._limits, self._values = _seen(contract, reference)
         self._requests: dict[tuple[str, int], list[float]] = {}
         self._counts: Counter[tuple[str, ...]] = Counter()
-        self._judged: deque[float] = deque()
+        self._judged: deque[float | list[float]] = deque()
         self._started = time.time()
-        self._pending: deque[tuple[list[float], float]] = deque()
+        self._pending: deque[tuple[list[float], float | list[float]]] = deque()
         self._lists: deque[tuple[np.ndarray, np.ndarray]] = deque()
         self._probabilities = np.zeros(len(SHARES) + 1)
         self._sum = 0.0
@@ -110,7 +116,7 @@ class Measures:
         numbers[bisect.bisect_left(SECONDS, seconds)] += 1
         numbers[-1] += seconds
 
-    def row(self, numbers: list[float], score: float) -> None:
+    def row(self, numbers: list[float], score: float | list[float]) -> None:
         """Count a row that was scored: its numbers and its probability. It is done later."""
         self._pending.append((numbers, score))
         if len(self._pending) > _PENDING:
@@ -122,7 +128,7 @@ class Measures:
         if len(self._lists) > _BLOCK:
             self.settle()
 
-    def judged(self, score: float) -> None:
+    def judged(self, score: float | list[float]) -> None:
         """Count the probability of the one row of a request that a version is judged by.
 
         Rows of one request are alike: counted all, one upload would outweigh many callers.
@@ -163,17 +169,38 @@ class Measures:
 
     def _count_judged(self, many: int) -> None:
         """Count so many of the rows that the version is judged by."""
+        scores = [self._judged.popleft() for _ in range(many)]
+        if self._weights:
+            self._count_judged_classes(np.array(scores))
+            return
         tiers = self._contract.tiers
-        for score in [self._judged.popleft() for _ in range(many)]:
+        for score in np.array(scores).tolist():
             prediction = str(int(score >= self._threshold))
             self._counts["judged", prediction, tiers.of(score), bin_of(score)] += 1
 
+    def _count_judged_classes(self, scores: np.ndarray) -> None:
+        """The same of several classes: by class, and by the probability of that."""
+        places = chosen(scores, self._weights)
+        for row, place in enumerate(places.tolist()):
+            name = self._contract.target.classes[place]
+            self._counts["judged", name, name, bin_of(float(scores[row, place]))] += 1
+
     def _add(self, numbers: np.ndarray, scores: np.ndarray) -> None:
-        """Count rows: `numbers` of shape (rows, features), their probabilities (rows,)."""
+        """Count rows: `numbers` of shape (rows, features), their probabilities (rows,), or (rows,
+        classes).
+        """
+        if self._weights:
+            places = chosen(scores, self._weights)
+            classes = self._contract.target.classes
+            counts = np.bincount(places, minlength=len(classes)).tolist()
+            for name, count in zip(classes, counts, strict=True):
+                self._counts["predictions", name, name] += count
+            scores = scores[np.arange(len(scores)), places]
+        else:
+            self._count_answers(scores)
         buckets = np.searchsorted(SHARES, scores)
         self._probabilities += np.bincount(buckets, minlength=len(SHARES) + 1)
         self._sum += float(scores.sum())
-        self._count_answers(scores)
         self._count_outside(numbers)
 
     def _count_answers(self, scores: np.ndarray) -> None:
@@ -246,9 +273,12 @@ class Measures:
         shares.add_metric([], _buckets(SHARES, rows[:-1]), rows[-1])
         yield shares
         yield from _counters(_summed([state.counts for state in states], operator.add))
-        yield GaugeMetricFamily(
-            "sluice_model_threshold", "From this probability on the answer is 1", self._threshold
-        )
+        if not self._weights:
+            yield GaugeMetricFamily(
+                "sluice_model_threshold",
+                "From this probability on the answer is 1",
+                self._threshold,
+            )
         yield GaugeMetricFamily(
             "sluice_start_time_seconds",
             "When the oldest worker that runs began, in seconds of the epoch",

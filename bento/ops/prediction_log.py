@@ -21,11 +21,12 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from bento.http.answer import Answer
+from bento.http.answer import AnyAnswer, ClassAnswer
 from bento.http.records import Values
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import Settings
 from sluice.served.contract import Contract
+from sluice.served.encoding import listed
 from sluice.served.predictions import person_hash, sampled
 
 _LOG = logging.getLogger("sluice.prediction_log")
@@ -40,6 +41,7 @@ _OWN_FOLDER = 0o700
 _OWN_FILE = 0o600
 # What of an answer is kept.
 _KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
+_KEPT_OF_CLASSES = ("id", "probability", "prediction", "probabilities", "model", "image")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class _Prediction:
 
     time: float
     request: str
-    answer: Answer
+    answer: AnyAnswer
     values: Values
     person: str
 
@@ -83,7 +85,7 @@ class PredictionLog:
             self._place = _Elsewhere(settings) if elsewhere else _Folder(settings)
             self._thread.start()
 
-    def answer(self, answer: Answer, values: Values, request: str, person: str) -> bool:
+    def answer(self, answer: AnyAnswer, values: Values, request: str, person: str) -> bool:
         """Keep an answer, unless the sample leaves it out. False where it was dropped.
 
         `values` are the features as they were sent, `person` is the id of whom it is about, empty
@@ -159,17 +161,20 @@ class PredictionLog:
         if isinstance(entry, _Feedback):
             opinion = {"kind": "feedback", **line, **msgspec.structs.asdict(entry.opinion)}
             return msgspec.json.encode(opinion) + b"\n"
-        line |= {name: getattr(entry.answer, name) for name in _KEPT}
+        kept = _KEPT_OF_CLASSES if isinstance(entry.answer, ClassAnswer) else _KEPT
+        line |= {name: getattr(entry.answer, name) for name in kept}
         if entry.person and self._settings.log_salt:
             line["person"] = person_hash(self._settings.log_salt, entry.person)
         line = {"kind": "prediction", **line, "inputs": self._inputs(entry.values), **self._facts}
         return msgspec.json.encode(line) + b"\n"
 
     def _inputs(self, values: Values) -> dict[str, object]:
-        """The values of an answer as they were sent, by column key; None for one that was not."""
+        """The values of an answer as they were sent, by column key; None for one that was not. Of a
+        category that takes any text only what the contract lists: what people write is not kept.
+        """
         inputs: dict[str, object] = {}
         for column, value in zip(self._contract.features, values, strict=True):
-            inputs[column.key] = None if value is UNSET else value
+            inputs[column.key] = None if value is UNSET else listed(column, value)
         return inputs
 
 

@@ -21,19 +21,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bento.http.answer import Answer
+from bento.http.answer import Answer, AnyAnswer, ClassAnswer
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import BODY_SECONDS, LONG_BODY_SECONDS
-from bento.page import files, form, people, quality, result
+from bento.page import classes, files, form, people, quality, result
+from bento.page.classes import ClassQuality
 from sluice.errors import Refused
 from sluice.served.contract import Contract
 from sluice.served.encoding import Record
-from sluice.served.model_quality import ModelQuality
+from sluice.served.model_quality import ModelQuality, model_quality
 from sluice.served.reasons import METHOD
 from sluice.served.statements import statements
 from sluice.served.uploaded_table import check_record, write_csv
 
-Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[Answer]]]
+Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[AnyAnswer]]]
 Keep = Callable[[Opinion], bool]
 
 EXPLAINED = people.SHOWN  # rows of an answer whose reasons a page shows
@@ -51,7 +52,7 @@ class Page:
     """
 
     contract: Contract
-    quality: ModelQuality
+    quality: ModelQuality | ClassQuality
     answers: Answers
     keep: Keep
 
@@ -74,7 +75,18 @@ class _Unreadable(Exception):
         self.sentence = sentence
 
 
-def routes(contract: Contract, good: ModelQuality, answers: Answers, keep: Keep) -> list[Route]:
+def quality_of(contract: Contract, metrics: Mapping[str, object]) -> ModelQuality | ClassQuality:
+    """How good a model is, by its metrics.json. Raise KeyError where that lacks what every version
+    has.
+    """
+    if contract.target.several:
+        return classes.quality_of(contract, metrics)
+    return model_quality(metrics)
+
+
+def routes(
+    contract: Contract, good: ModelQuality | ClassQuality, answers: Answers, keep: Keep
+) -> list[Route]:
     """The routes of the page.
 
     `await answers(records, persons)` takes records that the contract allows, with the id of each
@@ -118,7 +130,11 @@ async def _one(page: Page, request: Request) -> Response:
     if mistakes:
         return _form(page, values, mistakes, status=400)
     [answer] = await page.answers([record], [""])
-    shown = result.view(page.contract, answer)
+    shown: result.View | classes.ClassView
+    if isinstance(answer, ClassAnswer):
+        shown = classes.view(page.contract, answer)
+    else:
+        shown = result.view(page.contract, answer)
     return _form(page, values, answer=shown, doubts=form.doubts(page.contract, record))
 
 
@@ -157,8 +173,13 @@ async def _many(page: Page, request: Request) -> Response:
     records = [row.record for row in sheet.rows]
     persons = [people.person(page.contract, row) for row in sheet.rows]
     answers = await page.answers(records, persons) if records else []
-    chosen = people.chosen(page.quality, answers, number) if number else None
-    table = await run_in_threadpool(people.table, page.contract, sent.name, sheet, answers, chosen)
+    if isinstance(page.quality, ClassQuality):
+        listed = [one for one in answers if isinstance(one, ClassAnswer)]
+        of_classes = await run_in_threadpool(classes.table, page.contract, sent.name, sheet, listed)
+        return _show(page, "people.html", table=of_classes, typed="")
+    told = [one for one in answers if isinstance(one, Answer)]
+    chosen = people.chosen(page.quality, told, number) if number else None
+    table = await run_in_threadpool(people.table, page.contract, sent.name, sheet, told, chosen)
     return _show(page, "people.html", table=table, typed=sent.number)
 
 
@@ -168,6 +189,8 @@ def _file_refused(page: Page, sentence: str, status: int, typed: str = "") -> Re
 
 
 async def _quality(page: Page, request: Request) -> Response:
+    if isinstance(page.quality, ClassQuality):
+        return _show(page, "class_quality.html")
     typed = request.query_params.get(_OF_1000, "")[:_LONGEST_NUMBER]
     number = quality.number(_OF_1000, typed, quality.OF)
     mistakes: list[form.Mistake] = []

@@ -1,5 +1,6 @@
 """The form for one person, made from the contract: its fields, what was typed, what is wrong."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +9,14 @@ import numpy as np
 
 from sluice.served.cells import read_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import FieldError, Record, positions
+from sluice.served.days import written
+from sluice.served.encoding import FieldError, Record, positions, read_day, read_place
 
 UNKNOWN = "Not known"
 _ANSWER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _LONGEST_VALUE = 200  # characters
 _LONGEST_WHY = 2000  # characters
+_MOST = 40  # values that are chosen from, of a category that takes any text
 _FEW = 6  # up to so many values are shown side by side; more go into a list to choose from
 
 
@@ -29,8 +32,9 @@ class Mistake:
 class Field:
     """One question of the form.
 
-    `choices` is empty where a number is asked for; `few` shows them side by side; `digits` is the
-    width of a number, in characters.
+    `choices` is empty where a number or a date is asked for; `few` shows them side by side, and
+    `open` offers them beside what may be typed; `digits` is the width of a number, in characters.
+    `first` and `last` are the limits of a date, empty for all else.
     """
 
     key: str
@@ -43,6 +47,9 @@ class Field:
     digits: int
     whole: bool
     mistake: str
+    open: bool = False
+    first: str = ""
+    last: str = ""
 
     @property
     def control(self) -> str:
@@ -91,7 +98,7 @@ def record(contract: Contract, values: Mapping[str, str]) -> Record:
 
 
 def _cell(column: Column, value: str) -> object:
-    if column.missing == "impute" and value == UNKNOWN:
+    if _may_be_blank(column) and value == UNKNOWN:
         return None
     return read_cell(column, value)
 
@@ -134,22 +141,29 @@ def opinion_mistakes(given: GivenOpinion) -> list[Mistake]:
 
 
 def doubts(contract: Contract, record: Record) -> list[str]:
-    """The rules of the contract that a record breaks, in words. It can be scored all the same."""
+    """The rules of the contract that a record breaks, in words. It can be scored all the same.
+    A rule says nothing of a record that lacks what it reads.
+    """
     numbers: dict[str, np.ndarray] = {}
     for column in contract.features:
         numbers[column.key] = np.array([_number(column, record[column.key])])
-    broken = [rule for rule in contract.rules if not rule.expression.evaluate(numbers).all()]
+    broken = [
+        rule
+        for rule in contract.rules
+        if rule.expression.known(numbers).all() and not rule.expression.evaluate(numbers).all()
+    ]
     return [rule.text or rule.name for rule in broken]
 
 
 def _field(column: Column, value: str, wrong: Mapping[str, str]) -> Field:
     """The question for a column; `wrong` has the sentences by control."""
-    blank = column.missing == "impute"
+    blank = _may_be_blank(column)
     choices = column.values
     if column.values and blank:
         choices = (*column.values, UNKNOWN)
     few = 0 < len(choices) <= _FEW
-    limits = (column.minimum, column.maximum) if column.numeric else ()
+    dated = column.kind == "date"
+    limits = (column.minimum, column.maximum) if column.numeric and not dated else ()
     field = Field(
         key=column.key,
         label=column.name,
@@ -161,8 +175,20 @@ def _field(column: Column, value: str, wrong: Mapping[str, str]) -> Field:
         digits=max((len(_text(limit)) for limit in limits), default=0),
         whole=column.kind == "integer",
         mistake="",
+        open=_is_open(column),
+        first=written(float(column.minimum or 0)) if dated else "",
+        last=written(float(column.maximum or 0)) if dated else "",
     )
     return replace(field, mistake=wrong.get(field.control, ""))
+
+
+def _is_open(column: Column) -> bool:
+    """Whether a text is typed: nobody looks for one in a list of hundreds."""
+    return bool(column.other) and len(column.values) > _MOST
+
+
+def _may_be_blank(column: Column) -> bool:
+    return column.missing == "impute" or column.kept
 
 
 def _hint(column: Column) -> str:
@@ -171,10 +197,16 @@ def _hint(column: Column) -> str:
         parts.append(_range(column))
         if column.missing == "impute":
             parts.append(f"Leave it empty if not known: {_text(column.fill)} is used.")
+    if _is_open(column):
+        parts.append(f"What is not offered counts as {column.other}.")
+    if column.kept:
+        parts.append("Leave it empty if not known.")
     return " ".join(part for part in parts if part)
 
 
 def _range(column: Column) -> str:
+    if column.kind == "date" and column.minimum is not None and column.maximum is not None:
+        return f"From {written(column.minimum)} to {written(column.maximum)}."
     return f"From {_text(column.minimum)} to {_text(column.maximum)}."
 
 
@@ -184,17 +216,22 @@ def _mistake(column: Column, value: str) -> Mistake:
         if not value:
             return Mistake(control, f"Enter {column.name}: {column.allowed}")
         typed = read_cell(column, value)
-        plain = ", in digits alone" if isinstance(typed, str) else ""
+        text = isinstance(typed, str) and column.kind != "date"
+        plain = ", in digits alone" if text else ""
         return Mistake(control, f"{column.name} must be {column.allowed}{plain}")
-    return Mistake(control, f"Choose {column.name}: {column.allowed}")
+    if _is_open(column):
+        return Mistake(control, f"Enter {column.name}: {column.allowed}")
+    return Mistake(control, f"Choose {column.name}: one of {', '.join(column.values)}")
 
 
 def _number(column: Column, value: object) -> float:
-    """The number that stands for a value which the contract allows."""
-    given = column.fill if value is None else value
+    """The number that stands for a value which the contract allows; NaN for one that is missing."""
     if column.values:
-        return positions(column)[given]
-    return float(str(given))
+        return read_place(column, positions(column), value)
+    given = column.fill if value is None else value
+    if given is None:
+        return math.nan
+    return read_day(column, given) if column.kind == "date" else float(str(given))
 
 
 def _text(value: float | str | None) -> str:

@@ -95,7 +95,7 @@ def table(
     pairs = zip(sheet.rows, answers, strict=True)
     ordered = sorted(pairs, key=lambda pair: (-pair[1].probability, pair[0].line))
     people = tuple(Person(row, view(contract, answer)) for row, answer in ordered)
-    protected = tuple(name for name in sheet.unused if _is_protected(contract.find(name)))
+    protected = protected_in(contract, sheet)
     return Table(
         name=name,
         people=people,
@@ -134,6 +134,11 @@ def _per_tier(contract: Contract, people: Sequence[Person]) -> tuple[tuple[str, 
     counts = Counter(person.answer.step for person in people)
     steps = enumerate(contract.tiers.names, 1)
     return tuple((name, counts[step]) for step, name in reversed(list(steps)))
+
+
+def protected_in(contract: Contract, sheet: Sheet) -> tuple[str, ...]:
+    """The columns of a sheet that the contract protects."""
+    return tuple(name for name in sheet.unused if _is_protected(contract.find(name)))
 
 
 def _is_protected(column: Column | None) -> bool:
@@ -179,6 +184,10 @@ def _scored(person: Person) -> list[object]:
 
 def _wrong(problem: Problem) -> list[object]:
     """The cells of a row that the contract does not allow: all but the last are empty."""
+    return wrong_cells(problem, len(_HEAD) - 1)
+
+
+def wrong_cells(problem: Problem, empty: int) -> list[object]:
+    """The cells of a wrong row: its line and id, so many empty ones, and what is wrong."""
     errors = [f"{e.field} is {e.value}, allowed: {e.allowed}" for e in problem.errors]
-    blank = [""] * (len(_HEAD) - 1)
-    return [problem.line, problem.id, *blank, "; ".join(errors)]
+    return [problem.line, problem.id, *[""] * empty, "; ".join(errors)]

@@ -1,5 +1,6 @@
 """An answer as a person reads it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import UnsetType
@@ -65,8 +66,6 @@ class View:
 
 def view(contract: Contract, answer: Answer) -> View:
     """The view of an answer of the service."""
-    given = answer.reasons or []
-    largest = max((abs(reason.change) for reason in given), default=0.0)
     tiers = contract.tiers.names
     return View(
         id=answer.id,
@@ -81,19 +80,27 @@ def view(contract: Contract, answer: Answer) -> View:
         f"{100 * answer.probability:.0f} have the outcome “{contract.target.positive}”.",
         mark=round(_WIDTH * answer.probability, 1),
         cut=round(_WIDTH * answer.threshold, 1),
-        reasons=tuple(_reason(reason, largest) for reason in given),
-        baseline=_percent(answer.baseline),
-        others=_points(answer.others),
-        total=_percent(answer.probability),
+        reasons=reasons_of(answer.reasons or []),
+        baseline=percent(answer.baseline),
+        others=points(answer.others),
+        total=percent(answer.probability),
         model=answer.model,
     )
 
 
-def _percent(share: float | UnsetType) -> str:
+def reasons_of(given: Sequence[reasons.Reason]) -> tuple[Reason, ...]:
+    """The reasons of an answer as they are drawn."""
+    largest = max((abs(reason.change) for reason in given), default=0.0)
+    return tuple(_reason(reason, largest) for reason in given)
+
+
+def percent(share: float | UnsetType) -> str:
+    """A share in percent; empty for none."""
     return "" if isinstance(share, UnsetType) else f"{100 * share:.1f}"
 
 
-def _points(change: float | UnsetType) -> str:
+def points(change: float | UnsetType) -> str:
+    """A change in points, with its sign; empty for none."""
     return "" if isinstance(change, UnsetType) else f"{100 * change:+.1f}".replace("-", "−")
 
 
@@ -101,4 +108,4 @@ def _reason(reason: reasons.Reason, largest: float) -> Reason:
     """A reason as it is drawn, its bar in proportion to the largest change of its answer."""
     width = round(_BAR * abs(reason.change) / largest, 1) if largest else 0.0
     error = f"{100 * reason.error:.1f}"
-    return Reason(reason.text, _points(reason.change), error, reason.change > 0, width)
+    return Reason(reason.text, points(reason.change), error, reason.change > 0, width)

@@ -36,10 +36,8 @@ _NO_MARKUP = str.maketrans({"<": "‹", ">": "›", "&": "＆"})
 _NUMBERS = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=metric_)[0-9a-f]{32}"
 )
-_LINE = (
-    '<p style="font: 1rem/1.5 system-ui, sans-serif; margin: 1rem 1.5rem">{title}.'
-    ' <a href="evidence.html">Evidence of the decision</a></p>'
-)
+_LINE = '<p style="font: 1rem/1.5 system-ui, sans-serif; margin: 1rem 1.5rem">{title}.{back}</p>'
+_BACK = ' <a href="evidence.html">Evidence of the decision</a>'
 
 
 class _Config(Struct, frozen=True):
@@ -92,7 +90,24 @@ def measure(
     return [
         Distance(column.name, column.kind, distances[name])
         for name, column in compared.columns.items()
-    ], titled(page, title)
+    ], titled(page, title, _BACK)
+
+
+def page_of_days(
+    reference: Reference, live: Reference, contract: Contract, policy: DriftPolicy, when: str
+) -> str:
+    """Evidently's page on the counts of some days, called `when`, beside the training data.
+
+    Both sides are rows made of counts: nobody's row is on the page. How columns go together is not
+    compared. Raises ValueError where no column was counted on both sides.
+    """
+    rows = rows_from(live, _ROWS)
+    known = {key: cell for key, cell in reference.items() if key in live}
+    compared = _compared(known, rows, contract, _ROWS)
+    if not compared.columns:
+        raise ValueError("no column was counted both in training and in these days")
+    _, page = _report(compared, policy)
+    return titled(page, f"{contract.title}: {when} beside the training data, from counts")
 
 
 def _compared(reference: Reference, current: Columns, contract: Contract, rows: int) -> _Compared:
@@ -175,13 +190,13 @@ def _report(compared: _Compared, policy: DriftPolicy) -> tuple[dict[str, float],
     return distances, page
 
 
-def titled(page: str, title: str) -> str:
-    """A page of Evidently with a title in its head, and a line that says what it is and leads back
-    to the evidence.
+def titled(page: str, title: str, back: str = "") -> str:
+    """A page of Evidently with a title in its head, and a line that says what it is; `back` is the
+    link behind it.
     """
     text = html.escape(title)
     page = page.replace("<head>", f"<head><title>{text}</title>", 1)
-    return page.replace("<body>", f"<body>{_LINE.format(title=text)}", 1)
+    return page.replace("<body>", f"<body>{_LINE.format(title=text, back=back)}", 1)
 
 
 def _numbered(page: str) -> str:

@@ -117,6 +117,15 @@ def _verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
     return True
 
 
+def is_public(text: str) -> bool:
+    """Whether this is a public key, as `SigningKey.public` shows it."""
+    try:
+        _public(text)
+    except BadKey:
+        return False
+    return True
+
+
 def _public(text: str) -> Ed25519PublicKey:
     try:
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text.removeprefix(_PREFIX)))

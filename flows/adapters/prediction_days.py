@@ -18,6 +18,7 @@ from sluice.monitor.acting import in_control
 from sluice.monitor.day import NONE, Block
 from sluice.monitor.labels import Settled
 from sluice.served.contract import Contract
+from sluice.served.encoding import read_day
 
 _FILES = "predictions-*.jsonl"
 _DAY = 8  # digits of the day in the name of a file
@@ -182,7 +183,7 @@ def _line_type(contract: Contract) -> type[Struct]:
     fields: list[Any] = []
     names = {}
     for place, column in enumerate(contract.features):
-        kind = float if column.numeric else str
+        kind = float if column.numeric and column.kind != "date" else str
         fields.append((f"f{place}", kind | None, None))
         names[f"f{place}"] = column.key
     inputs = msgspec.defstruct("Inputs", fields, rename=names, frozen=True, gc=False)
@@ -206,6 +207,8 @@ def _columns(lines: list[Any], contract: Contract) -> dict[str, np.ndarray | lis
     inputs = [line.inputs for line in lines]
     for place, column in enumerate(contract.features):
         values = [getattr(row, f"f{place}") for row in inputs]
+        if column.kind == "date":
+            values = [read_day(column, value) for value in values]
         columns[column.key] = np.array(values, dtype=np.float64) if column.numeric else values
     return columns
 

@@ -174,8 +174,8 @@ def lineage(traced: Traced) -> Lineage:
 
 def _data(evidence: Evidence, sha256: str) -> Data:
     split: dict[str, int] = {}
-    if evidence.metrics:
-        rows = evidence.metrics.rows
+    if evidence.measured:
+        rows = evidence.measured.rows
         split = {"train": rows.train, "validation": rows.validation, "holdout": rows.holdout}
     if evidence.data is None:
         return Data(sha256, 0, "", split)
@@ -183,10 +183,11 @@ def _data(evidence: Evidence, sha256: str) -> Data:
 
 
 def _metrics(evidence: Evidence) -> dict[str, Metric]:
-    if evidence.metrics is None:
+    found = evidence.measured
+    if found is None:
         return {}
-    measured = structs.asdict(evidence.metrics.holdout)
-    intervals = structs.asdict(evidence.metrics.intervals)
+    measured = structs.asdict(found.holdout)
+    intervals = structs.asdict(found.intervals)
     return {name: Metric(measured[name], intervals.get(name)) for name in sorted(measured)}
 
 

@@ -166,14 +166,14 @@ def compare(recorded: Path, again: Path) -> Comparison:
     """
     model_trial.require_loads(recorded)
     before, after = load_model(recorded), load_model(again / "model")
-    thresholds = (before.threshold, after.threshold)
+    thresholds, weights = (before.threshold, after.threshold), (before.weights, after.weights)
     records, scores = read_golden(recorded)
     holdout = from_parquet((again / HOLDOUT_ROWS).read_bytes())
     try:
         return Comparison(
             same_bytes=folder_hash(recorded) == folder_hash(again / "model"),
-            golden=agree(scores, after.score(records), thresholds),
-            holdout=agree(before.score(holdout), after.score(holdout), thresholds),
+            golden=agree(scores, after.score(records), thresholds, weights),
+            holdout=agree(before.score(holdout), after.score(holdout), thresholds, weights),
         )
     except KeyError as error:
         raise SluiceError(

@@ -79,6 +79,23 @@ def problem(
     return reasons[-1] if reasons else "there is none"
 
 
+def decided_on(place: registry.Place, public: str, digest: str) -> frozenset[str]:
+    """The digests of the evidence on which an image was decided, by the verdicts that the holder of
+    this key signed about it. Raises BadKey for what is no public key, and Retryable where the
+    registry is away.
+    """
+    found = set()
+    for envelope in registry.about(place, digest, dsse.MEDIA_TYPE, _PREDICATE, statement.VERDICT):
+        try:
+            said = statement.decode(dsse.opened(envelope, statement.PAYLOAD, public))
+        except (dsse.BadEnvelope, statement.Unreadable):
+            continue  # somebody else's
+        rests_on = said.predicate.get("restsOn")
+        if said.about == (digest,) and isinstance(rests_on, Mapping):
+            found.add(str(rests_on.get("Evidence-Hash", "")))
+    return frozenset(found)
+
+
 def _wrong(envelope: bytes, public: str, digest: str, one: Wanted) -> Iterator[str]:
     """What is wrong with a statement. A signature is looked at before anything is parsed."""
     try:

@@ -480,15 +480,20 @@ def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
     seals = evidence.seals or {}
     for part, file in _SEALED.items():
         if evidence.told == WORDS and file == METRICS:
-            if file in files or evidence.metrics is not None:
+            if file in files or evidence.measured is not None:
                 report.add(f"{file} of {name}", "it is there, and no figure is told")
             continue
         if part not in seals:
             report.add(f"{file} of {name}", "the evidence has no seal of it")
         elif seals[part] != sha256(files[file]):
             report.add(f"{file} of {name}", "it is not what was sealed")
-        elif document.get(part) != parse_json(files[file], file):
+        elif document.get(_told_as(part, evidence)) != parse_json(files[file], file):
             report.add(f"evidence.json of {name}", f"it tells another {part} than {file}")
+
+
+def _told_as(part: str, evidence: Evidence) -> str:
+    """How evidence.json calls what a file says."""
+    return "class_metrics" if part == "metrics" and evidence.class_metrics else part
 
 
 def _manifest_repo(report: Report, settings: Settings, traced: Traced) -> None:
@@ -553,7 +558,7 @@ def _edited(traced: Traced) -> list[Problem]:
 def _state(traced: Traced) -> dict[str, object]:
     """What the state of this release is to say, as far as its commit and its evidence tell."""
     event, trailers = traced.event, traced.event.trailers
-    metrics = traced.evidence.metrics if traced.evidence else None
+    metrics = traced.evidence.measured if traced.evidence else None
     holdout: dict[str, float] = structs.asdict(metrics.holdout) if metrics else {}
     named = {key: trailers[trailer] for key, trailer in _STATE.items() if trailer in trailers}
     measured: dict[str, object] = {name: holdout[name] for name in _MEASURED if name in holdout}

@@ -5,6 +5,7 @@ import datetime
 import msgspec
 
 from flows.adapters import prometheus
+from flows.canary.foretold import Foretold, expected, nothing
 from flows.canary.question import Question, Reply, policy_of, read_question, reply
 from flows.canary.scrapes import HASH, STARTED, Scraped, pods, selectors, tiers_of
 from sluice.canary.beginning import beginning
@@ -18,20 +19,23 @@ _LONGEST = 24 * 3600.0  # seconds of a rollout that are looked at
 _MINUTE = 60
 
 
-def answer(body: bytes, url: str, now: float) -> Reply:
+def answer(body: bytes, url: str, now: float, foretold: Foretold = nothing) -> Reply:
     """The answer to a question, whatever it is: what cannot be judged is inconclusive.
 
-    `url` is that of Prometheus, `now` seconds of the epoch.
+    `url` is that of Prometheus, `now` seconds of the epoch; `foretold` says what is expected of a
+    canary where the question does not.
     """
     try:
-        return reply(look(read_question(body), url, now))
+        return reply(look(read_question(body), url, now, foretold))
     except SluiceError as error:
         sentence = f"{error.what[:1].upper()}{error.what[1:]}. {error.fix}"
         return reply(Verdict("inconclusive", sentence))
 
 
-def look(question: Question, url: str, now: float) -> Verdict:
-    """The verdict at a moment. Raise UsageError, or Retryable where Prometheus is away."""
+def look(question: Question, url: str, now: float, foretold: Foretold = nothing) -> Verdict:
+    """The verdict at a moment. Raise UsageError, Retryable where Prometheus is away, and what
+    `foretold` raises.
+    """
     policy = policy_of(question)
     start = question.start if question.start is not None else _began(question, url, now)
     if start is None:
@@ -49,7 +53,8 @@ def look(question: Question, url: str, now: float) -> Verdict:
     layout = Layout(tiers_of(scraped.rows))
     grid = Grid(start, now, question.look_seconds, gap)
     blocks = count(pods(scraped, question.canary, layout), layout, grid)
-    case = Case(blocks, layout.tiers, question.weight / 100.0, policy, question.expected)
+    change = expected(question, url, start - gap, now, foretold)
+    case = Case(blocks, layout.tiers, question.weight / 100.0, policy, change)
     began = datetime.datetime.fromtimestamp(start, datetime.UTC).isoformat()
     return msgspec.structs.replace(judge(case), start=began)
 

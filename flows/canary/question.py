@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import msgspec
 
-from sluice.canary.verdict import AS_BEFORE, Expectation, Verdict, Word
+from sluice.canary.verdict import AS_BEFORE, Expectation, Measure, Verdict, Word
 from sluice.errors import UsageError, cause
 from sluice.policy import CanaryPolicy, check_canary
 
@@ -33,11 +33,15 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the analysis decides by and shows."""
+    """What the analysis decides by, and what it keeps of a look for those who follow it."""
 
     verdict: Word
     sentence: str
     more_requests: int | None
+    measures: tuple[Measure, ...] = ()
+    looks: int = 0
+    canary_rows: int = 0
+    stable_rows: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -83,4 +87,13 @@ def policy_of(question: Question) -> CanaryPolicy:
 
 def reply(verdict: Verdict) -> Reply:
     """A verdict as it is answered."""
-    return Reply(Answer(verdict.verdict, verdict.sentence, verdict.more_requests), verdict)
+    kept = Answer(
+        verdict.verdict,
+        verdict.sentence,
+        verdict.more_requests,
+        verdict.measures,
+        verdict.looks,
+        verdict.canary_rows,
+        verdict.stable_rows,
+    )
+    return Reply(kept, verdict)

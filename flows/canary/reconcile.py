@@ -22,7 +22,7 @@ from sluice.canary.ending import Ending
 from sluice.canary.progress import Progress, progress
 from sluice.canary.rollout import Seen
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.quarantine import barred
+from sluice.gitops import way_back
 from sluice.gitops.state import Canary, Champion, Measured
 
 # What a Rollout that runs an image of this name says.
@@ -163,24 +163,14 @@ def _way_back(
 
 
 def choose(recorded: Sequence[Champion], live: Live, bad: Champion, stable: str) -> Champion | None:
-    """The release to go back to: what the cluster runs as stable, where git knows it; else the
-    newest before `bad` whose canary ended well, or the newest. None of them is in quarantine.
+    """The release to go back to: what the cluster runs as stable, where git knows it; else the one
+    that a person would go back to. None of them is in quarantine.
 
     `recorded` are the newest first; `stable` is a digest.
     """
-    known: dict[str, Champion] = {}
-    for one in recorded:
-        if one.digest != bad.digest and not barred(live.quarantine, one.digest):
-            known.setdefault(one.digest, one)
-    if stable in known:
-        return known[stable]
-    before = [one for one in known.values() if one.release < bad.release]
-    proven = [one for one in before if one.canary is not msgspec.UNSET]
-    return max(proven or before, key=_number, default=None)
-
-
-def _number(release: Champion) -> int:
-    return release.release
+    free = way_back.free(way_back.others(recorded, bad).values(), live.quarantine)
+    running = [one for one in free if one.digest == stable]
+    return running[0] if running else way_back.best(way_back.before(free, bad), live.parked)
 
 
 def _go_back(settings: Settings, asked: Asked, made: Plan) -> Written:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from flows.canary.both_models import Both, Loaded
+from flows.canary.loaded import Both, Loaded
 from flows.canary.replayed_rows import Rows
 from sluice.canary.replay import Latency, Opinion, OtherUnit, Replayed, Tally, judged
 from sluice.errors import UsageError
-from sluice.model.reference import Numbers
+from sluice.model.reference import Numbers, rows_from
 from sluice.monitor.units import changed_unit
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, accepted
@@ -30,12 +30,13 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
     )
     tally.unfit = rows.wrong
     seconds: tuple[list[float], list[float]] = ([], [])
-    served: list[dict[str, np.ndarray]] = []
+    served: list[dict[str, np.ndarray]] = [] if rows.served else [_learnt(both.running)]
     for chunk in rows.chunks:
         tally.repeated += chunk.repeated
         fit = _taken(both.running, chunk.columns)
         tally.unfit += int((~fit).sum())
-        _keep(served, chunk.columns, fit)
+        if rows.served:
+            _keep(served, chunk.columns, fit)
         taken = fit & _taken(both.candidate, chunk.columns)
         tally.refused += int((fit & ~taken).sum())
         if not taken.any():
@@ -96,12 +97,19 @@ def _keep(served: list[dict[str, np.ndarray]], columns: Columns, fit: np.ndarray
         served.append({key: values[places] for key, values in columns.items()})
 
 
+def _learnt(running: Loaded) -> dict[str, np.ndarray]:
+    """What the running model learnt from, which stands for what is served."""
+    numbers = {key: cell for key, cell in running.reference.items() if isinstance(cell, Numbers)}
+    return rows_from(numbers, _SEEN)
+
+
 def _units(both: Both, served: list[dict[str, np.ndarray]]) -> Iterator[OtherUnit]:
     """The columns that come in another unit than the candidate was trained on."""
     for column in both.running.model.contract.features:
         cell = both.candidate.reference.get(column.key)
-        if served and column.numeric and isinstance(cell, Numbers):
-            values = np.concatenate([part[column.key] for part in served])
+        known = [part[column.key] for part in served if column.key in part]
+        if known and column.numeric and isinstance(cell, Numbers):
+            values = np.concatenate(known)
             unit = changed_unit(column, cell, values[~np.isnan(values)])
             if unit:
                 yield OtherUnit(column.name, unit.factor, unit.example)

@@ -1,5 +1,6 @@
 """The rows of a replay, chunk by chunk: from the prediction log, a file, or the holdout."""
 
+import datetime
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.adapters.prediction_days import Passed, Sent, open_log, sent
-from flows.canary.both_models import Both, split_rows
-from flows.facts.step_files import HOLDOUT_ROWS
-from flows.project.settings import Settings
+from flows.adapters.prediction_days import LogDay, Passed, PredictionLog, Sent, open_log, sent
+from flows.canary.loaded import Both
 from sluice.errors import UsageError
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, Record, read_records
 from sluice.served.uploaded_table import Sheet
 
 _CHUNK = 5_000  # rows
-HOLDOUT = "the holdout of the last release here, without labels, because no log has rows of"
+_SETTLED = datetime.timedelta(days=2)  # after which nothing is added to a day any more
+_DAYS = 28  # that a release reads, and the rows that are enough for it
+_ENOUGH = 100_000
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,16 @@ class Chunk:
 class Rows:
     """Rows to be replayed, and where they come from, in words.
 
-    `wrong` rows were left out before; `passed` is filled while a log is read.
+    `wrong` rows were left out before; `passed` is filled while a log is read. `served` says whether
+    they are in the units in which the model is asked: rows that a candidate was made with need not
+    be.
     """
 
     source: str
     chunks: Iterator[Chunk]
     wrong: int = 0
     passed: Passed = field(default_factory=Passed)
+    served: bool = True
 
 
 def from_sheet(source: str, contract: Contract, sheet: Sheet) -> Rows:
@@ -49,7 +53,7 @@ def from_sheet(source: str, contract: Contract, sheet: Sheet) -> Rows:
 
 def from_log(both: Both, place: str) -> Rows:
     """The requests that the running model was sent. Raises UsageError where the log has none."""
-    rows = _logged(both, place)
+    rows = logged(both, place)
     if rows is None:
         raise UsageError(
             f"{place} has 0 rows that {both.running.name}, which is live, was sent; 1 is required",
@@ -58,40 +62,52 @@ def from_log(both: Both, place: str) -> Rows:
     return rows
 
 
-def found(settings: Settings, both: Both, place: str) -> Rows:
-    """The rows of the log at a place, where it has any, or else of the holdout, and it says so.
-
-    Raises UsageError where there is neither.
-    """
-    there = "://" in place or Path(place).is_dir()
-    rows = _logged(both, place) if there else None
-    if rows is not None:
-        return rows
-    split = split_rows(settings, both.name)
-    if split is None:
-        raise UsageError(
-            f"there is no log of {both.name} at {place}, and this machine has no holdout of it",
-            "Name a log with --log, or rows with --file.",
-        )
-    path = split.folder / HOLDOUT_ROWS
-    return Rows(f"{HOLDOUT} {both.running.name}", _stored(path, _features(both)))
-
-
-def _features(both: Both) -> list[str]:
+def features(both: Both) -> list[str]:
     """The columns that one of the models is fed."""
     contracts = (both.running.model.contract, both.candidate.model.contract)
     keys = (column.key for contract in contracts for column in contract.features)
     return list(dict.fromkeys(keys))
 
 
-def _logged(both: Both, place: str) -> Rows | None:
+def is_place(place: str) -> bool:
+    """Whether there may be a log at a place."""
+    return "://" in place or Path(place).is_dir()
+
+
+def logged(both: Both, place: str) -> Rows | None:
     """The rows of a log; None where it has none of the running model."""
-    passed = Passed()
-    chunks = _requests(both, place, passed)
-    first = next(chunks, None)
-    if first is None:
+    log, passed = open_log(place), Passed()
+    chunks = _begun(_requests(both, log, log.days(), passed))
+    return Rows(f"the prediction log in {place}", chunks, passed=passed) if chunks else None
+
+
+def newest(both: Both, place: str, before: datetime.date) -> Rows | None:
+    """The newest rows of a log that will be the same whenever it is read again: of days that were
+    over two days before `before`. None where it has none of the running model.
+    """
+    last = (before - _SETTLED).isoformat()
+    log, passed = open_log(place), Passed()
+    days = [day for day in log.days() if day.day <= last][-_DAYS:]
+    chunks = _begun(_enough(_requests(both, log, days[::-1], passed)))
+    if chunks is None:
         return None
-    return Rows(f"the prediction log in {place}", _after(first, chunks), passed=passed)
+    return Rows(f"the prediction log up to {days[-1].day}", chunks, passed=passed)
+
+
+def _begun(chunks: Iterator[Chunk]) -> Iterator[Chunk] | None:
+    """The same chunks; None where there is none."""
+    first = next(chunks, None)
+    return None if first is None else _after(first, chunks)
+
+
+def _enough(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """As many of the chunks as have enough rows."""
+    rows = 0
+    for chunk in chunks:
+        yield chunk
+        rows += len(next(iter(chunk.columns.values())))
+        if rows >= _ENOUGH:
+            return
 
 
 def _after(first: Chunk, others: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -99,11 +115,13 @@ def _after(first: Chunk, others: Iterator[Chunk]) -> Iterator[Chunk]:
     yield from others
 
 
-def _requests(both: Both, place: str, passed: Passed) -> Iterator[Chunk]:
+def _requests(
+    both: Both, log: PredictionLog, days: Sequence[LogDay], passed: Passed
+) -> Iterator[Chunk]:
     """One row of each request: a canary is judged by as many."""
-    log, contract = open_log(place), both.running.model.contract
+    contract = both.running.model.contract
     known: frozenset[tuple[str, str]] = frozenset()
-    for day in log.days():
+    for day in days:
         for lines in sent(log, day, contract, both.running.digest, passed):
             chosen = _one_of_each(lines, known)
             known = frozenset(lines.requests)
@@ -131,7 +149,7 @@ def _records(contract: Contract, records: Sequence[Record]) -> Iterator[Chunk]:
         yield Chunk(read_records(contract, records[start : start + _CHUNK]))
 
 
-def _stored(path: Path, keys: Sequence[str]) -> Iterator[Chunk]:
+def stored(path: Path, keys: Sequence[str]) -> Iterator[Chunk]:
     """These columns of a file of the store, as `sluice.model.table.from_parquet` reads them."""
     import pyarrow as pa
     import pyarrow.parquet as pq

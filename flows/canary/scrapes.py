@@ -13,6 +13,8 @@ ROWS = "sluice_judged_rows_total"
 REQUESTS = "bentoml_service_request_total"
 DURATIONS = "bentoml_service_request_duration_seconds_bucket"
 HASH = "rollouts_pod_template_hash"
+# Where requests for answers come in; the page is not judged, nor is what it is asked.
+ENDPOINTS = "/predict.*|/v2/models/.+/infer"
 _REFUSED = "400"  # the status of a body that the contract does not allow
 
 
@@ -32,7 +34,7 @@ def selectors(namespace: str, canary: str, stable: str) -> tuple[str, str, str, 
     return (
         f"{STARTED}{{{both}}}",
         f"{ROWS}{{{both}}}",
-        f'{REQUESTS}{{{both},endpoint=~"/predict.*",http_response_code=~"[25]..|{_REFUSED}"}}',
+        f'{REQUESTS}{{{both},endpoint=~"{ENDPOINTS}",http_response_code=~"[25]..|{_REFUSED}"}}',
         # How long a list takes is for who sends it to say.
         f'{DURATIONS}{{{both},endpoint="/predict",http_response_code=~"[25].."}}',
     )

@@ -46,6 +46,26 @@ def set_(
     raise typer.Exit(run_anchor_set(load_for_releases(), model, release, as_json=as_json))
 
 
+@anchor.command()
+def approve(
+    release: Annotated[
+        str, typer.Argument(help="champion, or the tag or digest of an earlier release")
+    ],
+    model: OfModel = "",
+    as_json: AsJson = False,
+) -> None:
+    """Approve a move of the anchor that somebody else has signed.
+
+    Where the policy asks for several people before production, as many have to: who signed
+    overrides/MODEL/anchor.toml is one of them. It shows how far the release falls, and signs that.
+
+    Example: sluice anchor approve champion
+    """
+    from flows.project.homes import load_for_releases
+
+    raise typer.Exit(run_anchor_approve(load_for_releases(), model, release, as_json=as_json))
+
+
 def run_anchor(settings: "Settings", model: str, *, as_json: bool) -> int:
     """Print the anchor; the exit code is 0."""
     import msgspec
@@ -84,4 +104,26 @@ def run_anchor_set(settings: "Settings", model: str, release: str, *, as_json: b
         print(json.dumps({**asdict(written), "falls": list(move.shown)}, indent=1))
     else:
         ending.show(written, "Anchored")
+    return 0
+
+
+def run_anchor_approve(settings: "Settings", model: str, release: str, *, as_json: bool) -> int:
+    """Approve that another release becomes the anchor; the exit code is 0."""
+    from flows.decision import anchor_move, approved
+    from flows.orchestration.real_tools import today
+    from flows.project.models import model_folder
+    from flows.views import anchor as view
+    from flows.views.progress import working
+
+    model_folder(model, settings.project)
+    with working("Compare the releases"):
+        move = anchor_move.prepare(settings, model, release)
+    who = approved.author(settings)
+    count = anchor_move.approve(settings, move, who, today(), view.say)
+    if as_json:
+        names = [voice.signer for voice in count.approved]
+        told = {"required": count.required, "enough": count.enough, "approved": names}
+        print(json.dumps({**told, "falls": list(move.shown)}, indent=1))
+    else:
+        view.show_count(move.pair.release.tag, count)
     return 0

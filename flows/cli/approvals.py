@@ -16,7 +16,7 @@ def approvals(model: Model = "", as_json: AsJson = False) -> None:
 
     What does not count is listed with the reason: stale, copied, signed by nobody who may.
 
-    Example: sluice approvals attrition
+    Example: sluice approvals MODEL
     """
     from flows.project.homes import load_for_releases
 

@@ -20,7 +20,7 @@ def approve(model: Model = "", evidence: EvidenceHash = "", as_json: AsJson = Fa
     With --evidence it is refused where other evidence waits than the one that was read. Once enough
     people approved, the release goes on where its steps are done; elsewhere the next one does.
 
-    Example: sluice approve attrition
+    Example: sluice approve MODEL
     """
     from flows.project.homes import load_for_releases
 

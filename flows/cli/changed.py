@@ -1,7 +1,6 @@
 """`sluice changed`: which models a push touches."""
 
 import json
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +39,7 @@ def run_changed(
     """
     import msgspec
 
+    from flows.adapters.job_files import hand_on, summarize
     from flows.project.changed import all_of, changes, named
     from flows.views import changed as view
     from flows.views.progress import working
@@ -56,18 +56,10 @@ def run_changed(
         else:
             found = all_of(settings.project) if every else changes(settings.project, base)
     names = json.dumps([touched.model for touched in found.models])
-    _append("GITHUB_OUTPUT", f"models={names}\n")
-    _append("GITHUB_STEP_SUMMARY", view.markdown(found))
+    hand_on("models", names)
+    summarize(view.markdown(found))
     if as_json:
         print(json.dumps(msgspec.to_builtins(found), indent=1))
     else:
         view.show(console(stderr=False), found)
     return 0
-
-
-def _append(variable: str, text: str) -> None:
-    """Add to the file that the runner of a job names in this variable, where it does."""
-    page = os.environ.get(variable)
-    if page:
-        with open(page, "a", encoding="utf-8") as file:
-            file.write(text)

@@ -1,6 +1,7 @@
 """`sluice data`: which data a model is trained on."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from flows.cli.options import AsJson, OfModel
 
 if TYPE_CHECKING:
+    from flows.project.data_merge import Wanted
     from flows.project.settings import Settings
 
 data = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -54,6 +56,42 @@ def status(as_json: AsJson = False) -> None:
     raise typer.Exit(run_status(load(), as_json=as_json))
 
 
+@data.command()
+def merge(
+    rows: Annotated[Path, typer.Argument(help="CSV or Parquet file of new labelled rows")],
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--features",
+            metavar="FILE",
+            help="a file of what was known of the rows, with the time of each record",
+        ),
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(help="the column that rows and features share; the group or the id if unset"),
+    ] = "",
+    to: Annotated[
+        Path | None, typer.Option(help="write this file, and leave the one of the pointer alone")
+    ] = None,
+    model: OfModel = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add new labelled rows to the table of a model, each as it was known on its day.
+
+    A row takes the newest record of each file of features that was known by its day. Rows that the
+    table has already change nothing, but for a corrected outcome. Exit code 3 for rows that were
+    written after their day, or that the contract refuses; nothing is written then.
+
+    Example: sluice data merge new.csv --features known.csv
+    """
+    from flows.project.data_merge import Wanted
+    from flows.project.homes import load_for_releases
+
+    wanted = Wanted(rows, tuple(features or ()), on, to)
+    raise typer.Exit(run_merge(load_for_releases(), model, wanted, as_json=as_json))
+
+
 def run_add(settings: "Settings", model: str, what: str, *, as_json: bool) -> int:
     """Write the pointer; the exit code is 0."""
     import msgspec
@@ -88,3 +126,27 @@ def run_status(settings: "Settings", *, as_json: bool) -> int:
     else:
         view.standing(console(stderr=False), found)
     return 1 if any(one.state in ("missing", "changed", "wrong") for one in found) else 0
+
+
+def run_merge(settings: "Settings", model: str, wanted: "Wanted", *, as_json: bool) -> int:
+    """Merge and say what came; 3 where the merged table breaks the contract."""
+    import msgspec
+
+    from flows.project.data_merge import merge
+    from flows.views import data as view
+    from flows.views import findings
+    from flows.views.progress import working
+    from flows.views.terminal import console
+
+    with working("Merge the rows"):
+        outcome = merge(settings, model, wanted)
+    if outcome.told is None:
+        findings.show(outcome.report, stderr=as_json)
+        if as_json:
+            print(json.dumps(dict(outcome.report.counts()), indent=1))
+        return 3
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(outcome.told), indent=1))
+    else:
+        view.merged(console(stderr=False), outcome.told)
+    return 0

@@ -18,21 +18,28 @@ def deploy_files(
     to: Annotated[
         Path | None, typer.Option("--to", help="write them into this folder, and commit nothing")
     ] = None,
+    way: Annotated[
+        str,
+        typer.Option("--way", help="gateway, replicas, blue-green, deployment or kserve"),
+    ] = "gateway",
     as_json: AsJson = False,
 ) -> None:
     """Add what runs a model to the manifest repo.
 
-    Base, overlays, Applications and project, in one commit; what is there stays as it is.
+    Base, overlays, Applications and project, in one commit; what is there stays as it is. The way
+    says how requests reach it and what runs it; the entry of its image is the same in all of them.
 
-    Example: sluice deploy-files attrition --to manifests
+    Example: sluice deploy-files MODEL --way kserve --to manifests
     """
     from flows.project.homes import load_for_data
 
     settings = load_for_data(model, None)
-    raise typer.Exit(run_deploy_files(settings, model, to, as_json=as_json))
+    raise typer.Exit(run_deploy_files(settings, model, to, way, as_json=as_json))
 
 
-def run_deploy_files(settings: "Settings", model: str, to: Path | None, *, as_json: bool) -> int:
+def run_deploy_files(
+    settings: "Settings", model: str, to: Path | None, way: str = "gateway", *, as_json: bool
+) -> int:
     """Commit the files of the model, or write them into a folder; the exit code is 0."""
     from flows.gitops import deploy_files as manifests
     from flows.gitops import manifest_repo
@@ -41,14 +48,14 @@ def run_deploy_files(settings: "Settings", model: str, to: Path | None, *, as_js
     from flows.views.progress import working
 
     model_folder(model, settings.project)
-    files = manifests.files_of(settings, model)
+    files = manifests.files_of(settings, model, way)
     if to is not None:
         new_folder.write(to, files)
         outcome, sentence = "written", f"{len(files)} files are in {to}"
     else:
         with working("Commit the manifests"):
             manifest_repo.seed(settings)
-            written = manifests.write(settings, model)
+            written = manifests.write(settings, model, way)
         outcome, sentence = written.outcome, written.sentence
         if outcome == "already there":
             files = {}

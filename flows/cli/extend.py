@@ -23,7 +23,7 @@ def extend(by: Newer, to: Target, model: Model = "", data: DataFile = None) -> N
 
     The file that it writes trains the same model, and goes on with its use of the holdout.
 
-    Example: sluice extend attrition --by newer.csv --to more.csv
+    Example: sluice extend MODEL --by newer.csv --to more.csv
     """
     from flows.project.homes import load_for_data
 
@@ -42,6 +42,7 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
     from flows.views.progress import working
     from sluice.model.extension import extended
     from sluice.model.table import read_table
+    from sluice.model.table_file import to_csv
 
     if to.exists():
         raise UsageError(f"{to} is there already", "Name a file that is not, with --to.")
@@ -51,12 +52,14 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
         known = read_table(request.data.path.read_bytes(), contract, request.data.reference)
         more = read_table(read_stable(newer), contract, newer.name)
         frame = extended(known, more, contract, request.policy.split)
-        write_atomic(to, frame.to_csv(index=False).encode())
+        write_atomic(to, to_csv(frame, contract))
     to.chmod(0o600)  # rows of people
     added = frame[len(known) :]
     [target] = contract.role("target")
-    positives = int((added[target.name] == contract.target.positive).sum())
-    what = f"{len(added):,} more rows for the holdout, {positives:,} of them positives"
+    what = f"{len(added):,} more rows for the holdout"
+    if not contract.target.several:
+        positives = int((added[target.name] == contract.target.positive).sum())
+        what += f", {positives:,} of them positives"
     say(f"{to} has {what}.", sys.stdout)
     say(f"Next: {line(['release', model, '--data', to])}", sys.stdout)
     return 0

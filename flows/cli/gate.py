@@ -14,8 +14,8 @@ from sluice.errors import Refused, UsageError, cause
 if TYPE_CHECKING:
     from flows.project.settings import Settings
     from sluice.gate.decide import Verdict
-    from sluice.policy import GatePolicy
-    from sluice.served.words import Words
+    from sluice.policy import Policy
+    from sluice.served.contract import Target
 
 
 def gate(
@@ -26,7 +26,7 @@ def gate(
 ) -> None:
     """Decide again from files; exit code 3 if a rule is broken.
 
-    Example: sluice gate .sluice/demo/evidence/attrition/metrics.json
+    Example: sluice gate .sluice/demo/evidence/MODEL/metrics.json
     """
     from flows.project.settings import load
 
@@ -55,7 +55,7 @@ def run_gate(settings: "Settings", path: Path, *, as_json: bool) -> int:
     contract_text = (folder / "contract.toml").read_text(encoding="utf-8")
     contract = load_contract(contract_text, f"models/{model}/contract.toml")
     with working("Decide"):
-        verdict = _decide(path, metrics, policy.gate, contract.words)
+        verdict = _decide(path, metrics, policy, contract.target)
     if as_json:
         return _print(verdict, _changed(path.parent, sealed))
     view.show(verdict, metrics)
@@ -103,19 +103,26 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _decide(
-    path: Path, metrics: Mapping[str, Any], policy: "GatePolicy", words: "Words"
+    path: Path, metrics: Mapping[str, Any], policy: "Policy", target: "Target"
 ) -> "Verdict":
-    from flows.decision.decide import Named, decide_folder
+    from flows.decision.decide import Named, decide_folder, several
     from sluice.gate import declared_metrics
     from sluice.gitops.state import Standing
     from sluice.model.json_file import decode_json
 
     folder = path.parent
+    classes = several(target, policy)
     if not (folder / SCORES).is_file():
-        return declared_metrics.decide(metrics, policy, words)
+        if classes:
+            raise UsageError(
+                f"{folder} has no {SCORES}; of several classes it is required",
+                "Use the folder exactly as a release wrote it.",
+            )
+        return declared_metrics.decide(metrics, policy.gate, target.words)
     try:
         standing = decode_json((folder / STANDING).read_bytes(), Standing, STANDING)
-        return decide_folder(folder, policy, standing, Named(words))
+        named = Named(target.words, classes=classes)
+        return decide_folder(folder, policy.gate, standing, named)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{folder} is incomplete: {cause(error)}",

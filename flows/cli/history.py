@@ -17,6 +17,10 @@ def history(
     page: Annotated[
         Path | None, typer.Option("--page", help="write a page into this HTML file")
     ] = None,
+    runs: Annotated[
+        bool,
+        typer.Option("--runs", help="the runs on this machine: steps, seconds, how they ended"),
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="print this many of the newest lines")] = 30,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +32,10 @@ def history(
     """
     from flows.project.homes import load_for_releases
 
-    raise typer.Exit(run_history(load_for_releases(), model, page, limit, as_json=as_json))
+    settings = load_for_releases()
+    if runs:
+        raise typer.Exit(run_runs(settings, model, limit, as_json=as_json))
+    raise typer.Exit(run_history(settings, model, page, limit, as_json=as_json))
 
 
 def run_history(
@@ -60,6 +67,24 @@ def run_history(
         print(json.dumps(msgspec.to_builtins(gathered), indent=1))
     else:
         view.history(console(stderr=False), gathered, 0 if page else limit)
+    return 0
+
+
+def run_runs(settings: "Settings", model: str, limit: int, *, as_json: bool) -> int:
+    """Print the newest runs that are known here, oldest first; no Prefect is asked."""
+    import msgspec
+
+    from flows.engine.runs import kept
+    from flows.project.models import model_folder
+    from flows.views import history as view
+    from flows.views.terminal import console
+
+    model_folder(model, settings.project)
+    found = kept(settings.home, model)[-limit:]
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(found), indent=1))
+    else:
+        view.runs(console(stderr=False), found, model)
     return 0
 
 

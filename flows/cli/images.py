@@ -17,7 +17,7 @@ def images(model: Model = "", as_json: AsJson = False) -> None:
 
     An image is live, within the rollback window, needed for something else, or safe to delete.
 
-    Example: sluice images attrition
+    Example: sluice images MODEL
     """
     from flows.project.homes import load_for_releases
 

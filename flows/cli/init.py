@@ -74,7 +74,7 @@ def run_init(
         drafted = draft_from(table.sample, file.name, model, chosen, share())
     if not as_json:
         view.show(drafted)
-    if ask and not (chosen.point or chosen.costs) and drafted.limits.proposal:
+    if ask and not (chosen.point or chosen.costs) and view.has_points(drafted):
         drafted = _at_point(drafted, model)
     if ask and not typer.confirm(f"Write models/{model}/ and data/{model}.toml?", default=True):
         said = "--target, --positive, --id and --point say otherwise"
@@ -96,12 +96,14 @@ def run_update(settings: "Settings", file: Path, given: str, *, as_json: bool) -
     """Print what the contract of a model lacks for a newer table, as a diff; 0."""
     from flows.project import new_model
     from flows.project.models import model_folder, only_model, project_text
+    from flows.project.one_class import require_model_of_one_class
     from flows.views import contract_update as view
     from flows.views.progress import share, working
     from sluice.draft.sniffing import sniff
     from sluice.draft.updating import update
 
     model = only_model(settings.project, given or settings.model)
+    require_model_of_one_class(settings.project, model, "sluice init FILE --update")
     path = model_folder(model, settings.project) / "contract.toml"
     text = project_text(path, settings.project)
     name = path.relative_to(settings.project).as_posix()
@@ -118,21 +120,23 @@ def run_update(settings: "Settings", file: Path, given: str, *, as_json: bool) -
 def _at_point(drafted: "Draft", model: str) -> "Draft":
     """The draft at the point that a person chooses; asked again until the answer is one."""
     from flows.views import draft as view
+    from flows.views.progress import share as told
+    from flows.views.progress import working
     from sluice.draft.drafting import at_share
-    from sluice.draft.operating import share_of_answer
     from sluice.errors import SluiceError
 
     while True:
         answer = typer.prompt(view.QUESTION, default="", show_default=False)
         try:
-            share = share_of_answer(answer, drafted.limits.points, drafted.judged)
+            share = view.share_of(answer, drafted)
             if not share:
                 return drafted
-            drafted = at_share(drafted, model, share)
+            with working("Try the floors"):
+                drafted = at_share(drafted, model, share, told())
         except SluiceError as error:
             say(f"{error.what}. {error.fix}")
             continue
-        say(view.floors(drafted.limits), sys.stdout)
+        say(view.floors_of(drafted), sys.stdout)
         return drafted
 
 

@@ -24,9 +24,11 @@ from flows.cli.changed import changed
 from flows.cli.data import data
 from flows.cli.deploy import deploy
 from flows.cli.deploy_files import deploy_files
+from flows.cli.deploy_image import deploy_image
 from flows.cli.doctor import doctor
 from flows.cli.drill import drill
 from flows.cli.extend import extend
+from flows.cli.features import features
 from flows.cli.forget import forget
 from flows.cli.gate import gate
 from flows.cli.history import history
@@ -80,6 +82,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     gate,
     power,
     extend,
+    features,
     drill,
     approvals,
     approve,
@@ -103,6 +106,7 @@ COMMANDS: "tuple[Callable[..., None], ...]" = (
     rollback,
     images,
     deploy_files,
+    deploy_image,
 )
 # Commands with commands of their own.
 GROUPS = {"quarantine": quarantine, "anchor": anchor, "data": data, "labels": labels}
@@ -124,7 +128,15 @@ SECTIONS = {
     ),
     "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
     "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
-    "Run and ask the model": ("serve", "predict", "forget", "up", "deploy"),
+    "Run and ask the model": (
+        "serve",
+        "predict",
+        "features",
+        "forget",
+        "up",
+        "deploy",
+        "deploy-image",
+    ),
     "After the release": ("replay", "judge", "canary", "reconcile", "monitor", "labels"),
 }
 _INTERRUPTED = 130

@@ -12,6 +12,7 @@ from flows.cli.options import AsJson, Model
 
 if TYPE_CHECKING:
     from flows.monitoring.candidate import Release
+    from flows.monitoring.watch import Look
     from flows.project.settings import Settings
     from sluice.monitor.report import Report
 
@@ -21,8 +22,8 @@ _ACT = 3
 @dataclass(frozen=True)
 class Wanted:
     """What is asked for: the log that is read, the files of page and metrics, whether to say if a
-    candidate is due, whether to note why, whether to begin it, and the reason to close the breaker;
-    empty for what is not wanted.
+    candidate is due, whether to note why, whether to begin it, the reason to close the breaker, and
+    the file of Evidently's page; empty for what is not wanted.
     """
 
     log: str
@@ -32,6 +33,7 @@ class Wanted:
     record: bool = False
     start: bool = False
     close: str = ""
+    drift: Path | None = None
 
 
 def monitor(
@@ -41,6 +43,12 @@ def monitor(
     ] = "",
     page: Annotated[
         Path | None, typer.Option("--page", help="write a page into this HTML file")
+    ] = None,
+    drift: Annotated[
+        Path | None,
+        typer.Option(
+            "--drift", help="write Evidently's page on the last seven days into this file"
+        ),
     ] = None,
     metrics: Annotated[
         Path | None, typer.Option("--metrics", help="write metrics of Prometheus into this file")
@@ -70,7 +78,7 @@ def monitor(
 
     settings = load_for_releases()
     now = datetime.datetime.now(datetime.UTC)
-    wanted = Wanted(log, page, metrics, dry_run, record, start, close)
+    wanted = Wanted(log, page, metrics, dry_run, record, start, close, drift)
     release = _release(settings, model)
     raise typer.Exit(run_monitor(settings, model, now, wanted, release, as_json=as_json))
 
@@ -89,18 +97,23 @@ def run_monitor(
     """
     import msgspec
 
+    from flows.adapters.job_files import summarize
     from flows.monitoring import triggers
     from flows.monitoring.candidate import Tried, run_due
-    from flows.monitoring.watch import place_of, watch
+    from flows.monitoring.watch import look
+    from flows.project.log_place import place_of
+    from flows.project.one_class import require_model_of_one_class
     from flows.views import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
 
+    require_model_of_one_class(settings.project, model, "sluice monitor")
     today = now.astimezone(datetime.UTC).date()
     if wanted.close:
         return _close(settings, model, wanted.close, today)
     with working("Read the log"):
-        report = watch(settings, model, place_of(settings, wanted.log), today)
+        found = look(settings, model, place_of(settings, wanted.log), today)
+    report = found.report
     tried = None
     if wanted.start and not wanted.dry_run:
         tried = run_due(settings, model, report, now, release)
@@ -116,10 +129,14 @@ def run_monitor(
         from flows.views.monitor_page import render
 
         write_atomic(wanted.page, render(report).encode())
+    if wanted.drift:
+        _write_drift(found, wanted.drift)
     if wanted.metrics:
         _write_metrics(settings, report, now, wanted.metrics)
     if wanted.record or wanted.start:
         _track(settings, report)
+    pictures = f"in {wanted.page.name}, which this run keeps" if wanted.page else ""
+    summarize(view.markdown(report, tried, pictures))
     if as_json:
         told = {
             "candidate": msgspec.to_builtins(tried.decision) if tried else None,
@@ -129,6 +146,24 @@ def run_monitor(
     else:
         view.show(report, tried)
     return _ACT if report.verdict == ACT else 0
+
+
+def _write_drift(found: "Look", file: Path) -> None:
+    """Write Evidently's page on the last seven days that have rows. Raises UsageError for none."""
+    from flows.adapters.drift import page_of_days
+    from flows.adapters.files import write_atomic
+    from flows.views.progress import working
+    from sluice.errors import UsageError
+    from sluice.monitor.data import histogram_of, last_week
+
+    days, watched = last_week(found.days), found.watched
+    live = histogram_of(days, watched.reference)
+    if not live:
+        raise UsageError(f"{file} is not written: no day has a row", "Look again when one has.")
+    when = f"{days[0].day} to {days[-1].day}" if len(days) > 1 else days[0].day
+    with working("Compare the columns"):
+        page = page_of_days(watched.reference, live, watched.contract, watched.policy.drift, when)
+    write_atomic(file, page.encode())
 
 
 def _write_metrics(
@@ -173,6 +208,22 @@ def _close(settings: "Settings", model: str, why: str, today: datetime.date) -> 
     check_reason(why)
     written.show(triggers.close(settings, model, why, today), "Breaker closed")
     return 0
+
+
+def start_due(settings: "Settings", model: str, now: datetime.datetime) -> str:
+    """Release the candidate that is due, as `--start` does; in words what came of it."""
+    from flows.monitoring.candidate import run_due
+    from flows.monitoring.watch import watch
+    from flows.project.log_place import place_of
+
+    today = now.astimezone(datetime.UTC).date()
+    report = watch(settings, model, place_of(settings), today)
+    tried = run_due(settings, model, report, now, _release(settings, model))
+    if tried.ran is not None:
+        return f"A candidate that was held was released, {tried.ran.outcome}: {tried.ran.sentence}"
+    if not tried.decision.reasons:
+        return "No candidate was held."
+    return f"A candidate is held still: {tried.decision.sentence}"
 
 
 def _release(settings: "Settings", model: str) -> "Release":

@@ -1,5 +1,6 @@
 """Arguments and options that several commands have, with the same words everywhere."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +19,35 @@ def _named(context: typer.Context, param: typer.CallbackParam, given: str) -> st
 
 
 def only_model() -> str:
-    """The model that SLUICE_MODEL names, or the only one there is. Raises UsageError, which names
-    them, where there are several.
+    """The model that SLUICE_MODEL names, or the only one there is, or of several the one that a
+    person at a terminal chooses. Raises UsageError, which names them, where nobody is there.
     """
     from flows.project import models
     from flows.project.settings import quiet
 
     settings = quiet()
-    return models.only_model(settings.project, settings.model)
+    known = models.models(settings.project)
+    if settings.model or len(known) < 2 or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return models.only_model(settings.project, settings.model)
+    return _asked(known)
 
 
-_FOLDER = "a folder below models/; the only one unless given"
+def _asked(known: list[str]) -> str:
+    """The name that a person types, or the model of its number; asked again until it is one.
+
+    The question does not go to standard output, which a program may read.
+    """
+    numbered = {str(place): model for place, model in enumerate(known, 1)}
+    shown = ", ".join(f"{place} {model}" for place, model in numbered.items())
+    while True:
+        answer = str(typer.prompt(f"Which model? {shown}", err=True)).strip()
+        if answer in known:
+            return answer
+        if answer in numbered:
+            return numbered[answer]
+
+
+_FOLDER = "a folder below models/; unless given, the only one, or asked for"
 Model = Annotated[str, typer.Argument(help=_FOLDER, callback=_named, show_default=False)]
 OfModel = Annotated[str, typer.Option("--model", help=_FOLDER, callback=_named, show_default=False)]
 # For a command that may need no model: it asks `only_model` where it does.

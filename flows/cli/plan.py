@@ -27,7 +27,7 @@ def plan(
     Each step is a HIT or a MISS, with the cause; below them is the change to the manifest repo.
     What a release would refuse without doing anything, a plan refuses with the same exit code.
 
-    Example: sluice plan attrition
+    Example: sluice plan MODEL
     """
     from flows.project.homes import load_for_data
     from sluice.errors import SluiceError
@@ -57,6 +57,7 @@ def run_plan(
     from flows.orchestration.plan import plan
     from flows.orchestration.real_tools import real_tools
     from flows.project import homes
+    from flows.project.one_class import not_yet
     from flows.views import plan as view
     from flows.views import terminal
     from flows.views.progress import working
@@ -64,7 +65,10 @@ def run_plan(
     if homes.is_demo(settings):
         terminal.note(homes.of_the_demo(settings))
     with working("Look up each step"):
-        planned = plan(begin(settings, real_tools(), model, data, cache=cache))
+        request = begin(settings, real_tools(), model, data, cache=cache)
+        planned = plan(request)
+    if missing := not_yet(request.contract):
+        terminal.note(missing)
     document = {
         "model": model,
         "steps": [_document(step) for step in planned.steps],

@@ -40,7 +40,7 @@ def power(
 
     In all and by group; and how many positives a wanted gain needs.
 
-    Example: sluice power attrition --positives 7000 --prevalence 0.48
+    Example: sluice power MODEL --positives 7000 --prevalence 0.48
     """
     from flows.project.homes import load_for_data
 
@@ -67,6 +67,7 @@ def run_power(
     """Print what the holdout of a model, or the assumed one, can tell; the exit code is 0."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
+    from flows.project.one_class import require_one_class
     from flows.views import power as view
     from flows.views.progress import working
     from sluice.gate import power
@@ -75,6 +76,7 @@ def run_power(
     _check(question)
     with working("Read the data"):
         request = begin(settings, real_tools(), model, data)
+    require_one_class(request.contract, "sluice power")
     if question.positives is None:
         with working("Count the holdout"):
             counts, prevalence = _count_holdout(request)

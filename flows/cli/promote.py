@@ -1,7 +1,6 @@
 """`sluice promote`: what is healthy in one overlay, live in another."""
 
 import json
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +29,7 @@ def promote(
     signature of a person says that it is healthy, where a hash is wrong, and where other evidence
     is meant than --evidence.
 
-    Example: sluice promote attrition --from staging --to production
+    Example: sluice promote MODEL --from staging --to production
     """
     from flows.decision.carried_over import places
     from flows.project.homes import load_for_releases
@@ -41,6 +40,7 @@ def promote(
 
 def run_promote(places: "Places", model: str, evidence: str, vouch: str, *, as_json: bool) -> int:
     """Promote from one overlay to another; 0, or 3 where it is refused."""
+    from flows.adapters.job_files import summarize
     from flows.decision import carried_over
     from flows.decision.approved import author
     from flows.orchestration.real_tools import today
@@ -58,19 +58,11 @@ def run_promote(places: "Places", model: str, evidence: str, vouch: str, *, as_j
         with working("Check every hash"):
             carried = carried_over.carry_over(places, model, evidence, today())
     except SluiceError as error:
-        _job_summary(view.refusal(error))
+        summarize(view.refusal(error))
         raise
     if as_json:
         print(json.dumps(view.document(carried), indent=1))
     else:
         view.show(places, model, carried)
-    _job_summary(view.markdown(places, model, carried))
+    summarize(view.markdown(places, model, carried))
     return carried.exit_code
-
-
-def _job_summary(text: str) -> None:
-    """Write how it ended on the page of a run of GitHub Actions, where this is one."""
-    page = os.environ.get("GITHUB_STEP_SUMMARY")
-    if page:
-        with open(page, "a", encoding="utf-8") as file:
-            file.write(text)

@@ -20,7 +20,7 @@ def reject(
     It is final for that evidence. It is signed where there is a key, and counts without one:
     nobody needs a name to stop it.
 
-    Example: sluice reject attrition --reason "the new office is missing"
+    Example: sluice reject MODEL --reason "the new office is missing"
     """
     from flows.project.homes import load_for_releases
 

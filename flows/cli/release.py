@@ -1,7 +1,6 @@
 """`sluice release`: a table to a commit, or to a refusal."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ def release(
 
     A release that is refused says why, and ends with exit code 3.
 
-    Example: sluice release attrition --data employees.csv
+    Example: sluice release MODEL --data rows.csv
     """
     from flows.project.homes import load_for_data
 
@@ -75,21 +74,18 @@ def load_flow() -> "Releases":
 
 
 def _job_summary(settings: "Settings", outcome: "Outcome") -> None:
-    """Write the verdict on the page of a run of GitHub Actions, where this is one."""
+    """Show the verdict on the page of a run of GitHub Actions, where this is one."""
+    from flows.adapters.job_files import summarize
     from flows.adapters.plain_text import in_markdown
     from flows.views.wording import upper_first
 
-    page = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not page:
-        return
     text = _summary(outcome)
     text += f"\n**{outcome.outcome.capitalize()}.** {in_markdown(outcome.sentence)}\n"
     if outcome.compared:
         text += f"\n**Champion.** {in_markdown(upper_first(outcome.compared))}\n"
     if not (settings.registry and settings.manifests):
         text += _DRY_RUN
-    with open(page, "a", encoding="utf-8") as file:
-        file.write(text)
+    summarize(text)
 
 
 def _summary(outcome: "Outcome") -> str:

@@ -1,6 +1,5 @@
 """`sluice replay`: what a candidate would have said to the requests that were answered."""
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from flows.cli.options import AsJson, Model
 from sluice.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from flows.canary.both_models import Both
+    from flows.canary.loaded import Both
     from flows.canary.replayed_rows import Rows
     from flows.project.settings import Settings
 
@@ -95,8 +94,9 @@ def run_replay(settings: "Settings", model: str, wanted: Wanted, *, as_json: boo
 
 def _rows(settings: "Settings", both: "Both", wanted: Wanted) -> "Rows":
     """The rows that are asked for. Raises UsageError where there are none."""
-    from flows.canary import replayed_rows
+    from flows.canary import replayed_rows, rows_here
     from flows.predict.people_file import read_people
+    from flows.project.log_place import place_of
     from flows.views import predictions
 
     if wanted.file:
@@ -106,8 +106,7 @@ def _rows(settings: "Settings", both: "Both", wanted: Wanted) -> "Rows":
         return replayed_rows.from_sheet(wanted.file.name, contract, sheet)
     if wanted.log:
         return replayed_rows.from_log(both, wanted.log)
-    place = os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
-    return replayed_rows.found(settings, both, place)
+    return rows_here.found(settings, both, place_of(settings))
 
 
 def _check(wanted: Wanted) -> None:

@@ -86,7 +86,7 @@ def _about(plan: "Plan | None", *, dry_run: bool) -> dict[str, object]:
         return {}
     return {
         "from": _brief(plan.bad),
-        "to": _brief(plan.target),
+        "to": _brief(plan.target) | {"proof": plan.proof},
         "diff": plan.diff,
         "dry_run": dry_run,
     }

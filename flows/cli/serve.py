@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Serve the newest model on this machine, until interrupted.
 
-    Example: sluice serve attrition --port 3000
+    Example: sluice serve MODEL --port 3000
     """
     from flows.project.homes import load_for_releases
 

@@ -24,7 +24,7 @@ def validate(
 ) -> None:
     """Check data against the contract; exit code 3 if refused.
 
-    Example: sluice validate attrition --data employees.csv
+    Example: sluice validate MODEL --data rows.csv
     """
     from flows.project.homes import load_for_data
 
@@ -37,6 +37,7 @@ def run_validate(
     """Print what is wrong with the data; 3 where they are refused."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
+    from flows.project.one_class import not_yet, require_one_class
     from flows.views import findings as view
     from flows.views.progress import working
     from gx.freshness import Asked, with_freshness
@@ -47,6 +48,8 @@ def run_validate(
     try:
         with working("Read the table"):
             run = begin(settings, real_tools(), model, data)
+            if docs:
+                require_one_class(run.contract, "sluice validate --docs FOLDER")
             frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
     except TableRefused as refused:
         if as_json:
@@ -72,6 +75,8 @@ def run_validate(
         print(json.dumps(dict(report.counts()), indent=1))
     else:
         view.show(report)
+    if missing := not_yet(run.contract):
+        say(missing)
     return 3 if report.refused else 0
 
 

@@ -4,18 +4,22 @@
 
 For another overlay than production it is overrides/<model>/<overlay>/anchor.toml. How far the
 release may fall behind the anchor before is said by the policy of the protected branch, not by that
-of the change which is judged.
+of the change which is judged. Where a policy asks for several people before production, as many
+have to stand behind the move: `cosigned.py`.
 """
 
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct, structs
 
+from flows.adapters.git.git import Author
 from flows.adapters.registry import registry
-from flows.decision import signed_file
+from flows.decision import approvals, cosigned, signed_file
+from flows.decision.cosigned import Matter
 from flows.decision.signed_file import Signed
 from flows.gitops import anchor, manifest_repo
 from flows.gitops.anchor import Approval, Pair
@@ -25,9 +29,10 @@ from flows.project.settings import Settings
 from sluice.errors import Refused, UsageError
 from sluice.gitops import anchor_fall
 from sluice.gitops.anchor_fall import Fall, Measured
+from sluice.gitops.approvals import ANCHOR, NOBODY, Count, Question
 from sluice.gitops.evidence import NAME, Evidence, read_evidence
 from sluice.gitops.state import Champion
-from sluice.policy import Policy, load_policy
+from sluice.policy import NEUTRAL_APPROVALS, Policy, load_approvals, load_policy
 from sluice.toml_text import read_toml
 
 _COMPARABLE = "comparable"  # the rule that is set aside where a contract asks other questions
@@ -86,8 +91,26 @@ def carry_out(
     for sentence in move.shown:
         say(sentence)
     _require_within(move)
-    approval = _approved(settings, move, today)
+    signed, reason = _signed(settings, move, today)
+    how = f"sluice anchor approve {move.pair.release.tag}"
+    others = cosigned.require(settings, _matter(settings, move, signed), today, how)
+    ref = signed.protected.named
+    approval = Approval(reason, signed.signer, signed.commit, ref, move.shown, others)
     return anchor.move(settings, move.model, move.pair, approval)
+
+
+def approve(
+    settings: Settings, move: Move, who: Author, today: datetime.date, say: Callable[[str], None]
+) -> Count:
+    """Stand behind a move that somebody has signed; who does then.
+
+    `say` is told how far it falls. Raises as `carry_out` and `cosigned.approve`.
+    """
+    for sentence in move.shown:
+        say(sentence)
+    _require_within(move)
+    signed, _ = _signed(settings, move, today)
+    return cosigned.approve(settings, _matter(settings, move, signed), who, today)
 
 
 def _require_within(move: Move) -> None:
@@ -112,17 +135,47 @@ def _apart(pair: Pair) -> str:
     return ""
 
 
-def _approved(settings: Settings, move: Move, today: datetime.date) -> Approval:
-    """The signed file that names this very move."""
+def _matter(settings: Settings, move: Move, signed: Signed) -> Matter:
+    """What people are asked: this file, and what it says of the release and of the fall."""
+    pair, path = move.pair, f"models/{move.model}/policy.toml"
+    text = protected_branch.text(settings.project, signed.protected.tip, path)
+    own = settings.project / path
+    asked = NEUTRAL_APPROVALS
+    if own.is_file():
+        asked = load_approvals(own.read_text(encoding="utf-8"), path)
+    needed = approvals.policy(settings, move.model, asked)
+    shown = {
+        "path": move.path,
+        "text": signed.text,
+        "falls": list(move.shown),
+        "evidence": pair.release.evidence,
+    }
+    question = Question(
+        model=move.model,
+        overlay=settings.overlay,
+        release=pair.release.release,
+        tag=pair.release.tag,
+        digest=pair.release.digest,
+        image=pair.release.image,
+        evidence=cosigned.hash_of(shown),
+        policy=sha256(text.encode()).hexdigest(),
+        champion=pair.live or NOBODY,
+        makers=(),
+        required=needed.required,
+        own=needed.makers,
+    )
+    return Matter(question, ANCHOR, signed)
+
+
+def _signed(settings: Settings, move: Move, today: datetime.date) -> tuple[Signed, str]:
+    """The signed file that names this very move, and its reason."""
     signed = signed_file.read(settings, move.path, today)
     if signed is None:
         raise Refused(
             f"moving the anchor needs a signature, and there is no {move.path}",
             f"Commit it with a signature (git commit -S): {_needed(move.pair)}",
         )
-    reason = _reason(move, signed, today)
-    ref = signed.protected.named
-    return Approval(reason, signed.signer, signed.commit, ref, move.shown)
+    return signed, _reason(move, signed, today)
 
 
 class _File(Struct, frozen=True):

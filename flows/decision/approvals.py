@@ -29,17 +29,21 @@ from sluice.gitops.approvals import (
     short,
     stricter,
 )
-from sluice.policy import ApprovalPolicy, load_approvals
+from sluice.policy import INCLUDED, ApprovalPolicy, load_approvals
 
 UNAPPROVED = "held for approval"  # how a release ends that people have still to approve
 _MANY = 200  # commits of a change set of which authors are asked
 _NOBODY = Allowed("", "", "")
 NOT_ASKED = Count(0, (), None, ())
+NO_PEOPLE = ApprovalPolicy(0, INCLUDED)  # stricter than no other policy
 
 
 def policy(settings: Settings, model: str, own: ApprovalPolicy) -> ApprovalPolicy:
     """What a release of a model has to have: what its own policy asks for, and that of the tip of
     the protected branch. Nothing is asked for another overlay than production.
+
+    Where no protected branch is known, a change could ask for nobody in itself. Then what the
+    newest question on the branch of the manifest repo asked for holds as well.
     """
     if settings.overlay != manifest_repo.PRODUCTION:
         return ApprovalPolicy()
@@ -48,8 +52,14 @@ def policy(settings: Settings, model: str, own: ApprovalPolicy) -> ApprovalPolic
     tip = protected.tip if protected else ""
     reviewed = protected_branch.text(settings.project, tip, path)
     if not reviewed:
-        return own
+        return stricter(own, _asked_before(settings, model))
     return stricter(own, load_approvals(reviewed, f"{path} of {tip[:12]}"))
+
+
+def _asked_before(settings: Settings, model: str) -> ApprovalPolicy:
+    """What the newest release that asked people had to have."""
+    before = approvals.waiting(settings, model)
+    return ApprovalPolicy(before.required, before.own) if before else NO_PEOPLE
 
 
 def makers(settings: Settings) -> tuple[str, ...]:

@@ -1,23 +1,27 @@
 """case.json: what is judged besides the scores themselves; its schema."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Judged(Struct, frozen=True):
-    """The candidate, with the threshold that it ships with."""
+    """The candidate, with the threshold that it ships with; of several classes with the weight of
+    each.
+    """
 
-    threshold: float
+    threshold: float | UnsetType = UNSET
+    weights: tuple[float, ...] | UnsetType = UNSET
 
 
 class Opponent(Struct, frozen=True):
-    """A model that the candidate is compared with: its tag, and its own threshold.
+    """A model that the candidate is compared with: its tag, and its own threshold or weights.
 
     `moved` says how the operating point that this was chosen for differs from the candidate's.
     """
 
     tag: str
-    threshold: float
+    threshold: float | UnsetType = UNSET
     moved: str = ""
+    weights: tuple[float, ...] | UnsetType = UNSET
 
 
 class RowFacts(Struct, frozen=True):

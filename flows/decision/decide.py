@@ -1,26 +1,33 @@
 """The verdict on a folder: metrics.json, scores.parquet and case.json, as a release wrote them."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
+from sluice.class_policy import ClassPolicy
+from sluice.gate.classes import case as classes_case
+from sluice.gate.classes.case import Classifier
+from sluice.gate.classes.decide import decide as decide_classes
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
 from sluice.gate.group_table import GroupRow, group_rows
 from sluice.model.clusters import numbered
-from sluice.model.json_file import parse_json, read_json
-from sluice.policy import GatePolicy
+from sluice.model.json_file import Unreadable, parse_json, read_json
+from sluice.policy import GatePolicy, Policy
+from sluice.served.contract import Target
 from sluice.served.words import Words
 
 if TYPE_CHECKING:
     from sluice.gitops.state import Standing
 
+_AGAIN = "Run the release again with --no-cache: it writes the file anew."
 _HALF = 0.5  # the threshold of the best single column: no rule looks at what it flags
 
 
@@ -30,12 +37,28 @@ class Named:
     release; 0 where it is not known. No rule depends on either.
 
     `moves_on` says that the split is by time, so that no use goes on with more labels: then no next
-    step says so.
+    step says so. `classes` is there where the target has several.
     """
 
     words: Words
     release: int = 0
     moves_on: bool = False
+    classes: "Several | None" = None
+
+
+@dataclass(frozen=True)
+class Several:
+    """The classes of a target that has several, and what the policy says of them."""
+
+    names: tuple[str, ...]
+    policy: ClassPolicy
+
+
+def several(target: Target, policy: Policy) -> Several | None:
+    """What a verdict needs to know of several classes; None where there is one positive class."""
+    if policy.classes is None or not target.several:
+        return None
+    return Several(target.classes, policy.classes)
 
 
 def decide_folder(
@@ -52,9 +75,45 @@ def decide_folder(
     metrics.json says is not trusted: the gate holds it against the scores, so no schema is asked of
     it.
     """
+    if named.classes:
+        return _decide_classes(folder, policy, standing, named, named.classes)
     holdout, facts = _read(folder, standing, named)
     metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
     return decide(metrics, holdout, facts, policy, words=named.words, without=without)
+
+
+def _decide_classes(
+    folder: Path, policy: GatePolicy, standing: "Standing", named: Named, several: Several
+) -> Verdict:
+    case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
+    scores = read_scores((folder / SCORES).read_bytes())
+    metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
+    ships = case.candidate.weights
+    if isinstance(ships, UnsetType):
+        raise Unreadable(f"{CASE} does not follow its schema: candidate has no weights", _AGAIN)
+    holdout = classes_case.Holdout(
+        labels=scores.labels,
+        classes=several.names,
+        candidate=Classifier("candidate", scores.candidate, ships),
+        champion=_classifier(case.champion, scores.champion),
+        anchor=_classifier(case.anchor, scores.anchor),
+        one_column=Classifier(case.one_column, scores.alone, ships),
+        segments=scores.segments,
+        clusters=numbered(scores.group_hash),
+    )
+    facts = _facts(case, standing, named)
+    return decide_classes(metrics, holdout, facts, policy, several.policy, named.words)
+
+
+def _classifier(opponent: Opponent | None, scores: np.ndarray | None) -> Classifier | None:
+    if opponent is None:
+        return None
+    if scores is None:
+        raise ValueError(f"{SCORES} has no scores of {opponent.tag}")
+    # Of a champion of another kind of target there are none, and its weights are of no use.
+    even = (1.0,) * scores.shape[-1]
+    weights = even if isinstance(opponent.weights, UnsetType) else opponent.weights
+    return Classifier(opponent.tag, scores, weights, opponent.moved)
 
 
 def groups_in_folder(
@@ -70,7 +129,11 @@ def groups_in_folder(
 def _read(folder: Path, standing: "Standing", named: Named) -> tuple[Holdout, Facts]:
     case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
     scores = read_scores((folder / SCORES).read_bytes())
-    facts = Facts(
+    return _holdout(case, scores), _facts(case, standing, named)
+
+
+def _facts(case: CaseFile, standing: "Standing", named: Named) -> Facts:
+    return Facts(
         duplicates=case.facts.duplicates,
         near_duplicates=case.facts.near_duplicates,
         left_out=case.facts.left_out,
@@ -83,14 +146,13 @@ def _read(folder: Path, standing: "Standing", named: Named) -> tuple[Holdout, Fa
         moves_on=named.moves_on,
         waived=standing.override.rule,
     )
-    return _holdout(case, scores), facts
 
 
 def _holdout(case: CaseFile, scores: Scores) -> Holdout:
     return Holdout(
         scores.labels,
         scores.row_hash,
-        Model("candidate", case.candidate.threshold, scores.candidate),
+        Model("candidate", _of_candidate(case), scores.candidate),
         _model(case.champion, scores.champion),
         _model(case.anchor, scores.anchor),
         Model(case.one_column, _HALF, scores.alone),
@@ -104,4 +166,17 @@ def _model(opponent: Opponent | None, scores: np.ndarray | None) -> Model | None
         return None
     if scores is None:
         raise ValueError(f"{SCORES} has no scores of {opponent.tag}")
-    return Model(opponent.tag, opponent.threshold, scores, opponent.moved)
+    return Model(opponent.tag, _threshold(opponent), scores, opponent.moved)
+
+
+def _of_candidate(case: CaseFile) -> float:
+    """Its threshold. Raises Unreadable where there is none."""
+    threshold = case.candidate.threshold
+    if isinstance(threshold, UnsetType):
+        raise Unreadable(f"{CASE} does not follow its schema: candidate has no threshold", _AGAIN)
+    return threshold
+
+
+def _threshold(ships: Opponent) -> float:
+    """The threshold; no number where a champion of several classes has none."""
+    return math.nan if isinstance(ships.threshold, UnsetType) else ships.threshold

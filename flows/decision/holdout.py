@@ -4,15 +4,36 @@ It is apart from the step that splits the rows: a change to the ledger splits an
 anew.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+from msgspec import Struct
 
 from flows.engine.phases import Candidate
 from flows.facts.step_files import HOLDOUT_ROWS, MODEL, TABLE
 from sluice.gate.ledger import Allowance, Use, smallest
 from sluice.identity import value_hash
-from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.split import HASH, deciding, row_hashes
 from sluice.model.table import from_parquet
+from sluice.served.contract import Target
+
+
+class _Area(Struct, frozen=True):
+    roc_auc: float
+
+
+class _Trained(Struct, frozen=True):
+    """What is read of the metrics.json of an artifact, whatever its target is."""
+
+    validation: _Area
+
+
+def _deciding(target: Target, holdout: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The rows by which the holdout is known: the positives; of several classes every row, because
+    each counts in the recall of its class.
+    """
+    labels = holdout[target.column]
+    return np.ones(len(labels), dtype=bool) if target.several else labels == 1
 
 
 def use(candidate: Candidate, score_key: str) -> Use:
@@ -23,11 +44,11 @@ def use(candidate: Candidate, score_key: str) -> Use:
     """
     request = candidate.request
     holdout = from_parquet(candidate.split.read(HOLDOUT_ROWS))
-    positives = holdout[HASH][holdout[request.contract.target.column] == 1]
+    positives = holdout[HASH][_deciding(request.contract.target, holdout)]
     champion = request.champion
     again = champion is not None and champion.model == candidate.trained.facts.model
     gate = request.policy.gate
-    metrics = candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
+    metrics = candidate.trained.parsed(f"{MODEL}/metrics.json", _Trained)
     return Use(
         candidate=score_key,
         ids=_ids(candidate, positives),

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from flows.decision import signed_file
 from flows.engine.request import Request
 from sluice.errors import UsageError
+from sluice.gate.classes.rules import CLASS_FLOORS
 from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 from sluice.gitops.state import Override
 from sluice.toml_text import read_toml
@@ -69,8 +70,9 @@ def _rule(path: str, rule: object) -> str:
         raise UsageError(
             f"{path}: rule {rule!r} can never be waived", f"Nor can {', '.join(NEVER_WAIVED)}."
         )
-    if not isinstance(rule, str) or rule not in MAY_BE_WAIVED:
+    if not isinstance(rule, str) or rule not in (*MAY_BE_WAIVED, CLASS_FLOORS):
         raise UsageError(
-            f"{path}: there is no rule {rule!r}", f"Write one of {', '.join(MAY_BE_WAIVED)}."
+            f"{path}: there is no rule {rule!r}",
+            f"Write one of {', '.join((*MAY_BE_WAIVED, CLASS_FLOORS))}.",
         )
     return rule

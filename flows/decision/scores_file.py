@@ -2,7 +2,8 @@
 
 The columns are `row_hash`, `label`, `candidate`, `alone`, then `champion` and `anchor` where there
 are such models, `group_hash` where the contract has groups of rows that belong together, then
-`segment <name>` for each segment of the contract.
+`segment <name>` for each segment of the contract. Where the target has several classes, a model has
+a column for each of them, such as `candidate 0`.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from sluice.model.split import GROUP
 from sluice.model.table import from_parquet, to_parquet
 
 _REQUIRED = ("row_hash", "label", "candidate", "alone")
+_MODELS = ("candidate", "alone", "champion", "anchor")
 _SEGMENT = "segment "
 
 
@@ -26,7 +28,8 @@ class Scores:
     `row_hash` is uint64, `labels` are 0 or 1. Scores are probabilities: `alone` are those of the
     best single column. `champion` and `anchor` are None where there is no such model, and NaN where
     it cannot score these rows. `segments` has, by name, the group of every row as a text.
-    `group_hash` is uint64, equal in rows that belong together; None where each is independent.
+    `group_hash` is uint64, equal in rows that belong together; None where each is independent. Of
+    several classes a label is the place of one, and scores have the shape (rows, classes).
     """
 
     row_hash: np.ndarray
@@ -48,13 +51,13 @@ def write_scores(scores: Scores) -> bytes:
     columns = {
         "row_hash": scores.row_hash,
         "label": scores.labels,
-        "candidate": scores.candidate,
-        "alone": scores.alone,
+        **_columns_of("candidate", scores.candidate),
+        **_columns_of("alone", scores.alone),
     }
     if scores.champion is not None:
-        columns["champion"] = scores.champion
+        columns |= _columns_of("champion", scores.champion)
     if scores.anchor is not None:
-        columns["anchor"] = scores.anchor
+        columns |= _columns_of("anchor", scores.anchor)
     if scores.group_hash is not None:
         columns[GROUP] = scores.group_hash
     for name, groups in scores.segments.items():
@@ -62,9 +65,28 @@ def write_scores(scores: Scores) -> bytes:
     return to_parquet(columns)
 
 
+def _columns_of(name: str, scores: np.ndarray) -> dict[str, np.ndarray]:
+    """The column of a model, or one for each class."""
+    if scores.ndim == 1:
+        return {name: scores}
+    return {f"{name} {place}": scores[:, place] for place in range(scores.shape[1])}
+
+
+def _joined(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same with the columns of the classes of a model as one array."""
+    found = dict(columns)
+    for name in _MODELS:
+        places: list[np.ndarray] = []
+        while f"{name} {len(places)}" in found:
+            places.append(found.pop(f"{name} {len(places)}"))
+        if places:
+            found[name] = np.column_stack(places)
+    return found
+
+
 def read_scores(content: bytes) -> Scores:
     """Read scores.parquet. Raises Unreadable where a column is missing."""
-    columns = from_parquet(content)
+    columns = _joined(from_parquet(content))
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise Unreadable(

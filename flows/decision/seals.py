@@ -8,6 +8,7 @@ from flows.decision import told
 from flows.engine.code_identity import code_of, lock
 from flows.facts.step_files import (
     CASE,
+    FORECAST,
     HOLDOUT_ROWS,
     METRICS,
     MODEL,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # Whose code decides, with all that it imports of ours.
 RULES = ("sluice.gate.decide", "sluice.gate.rules")
+CLASS_RULES = ("sluice.gate.classes.decide", "sluice.gate.classes.rules")
 AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
@@ -44,10 +46,16 @@ def sealed(decision: "Decision") -> dict[str, str]:
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
         "ledger": value_hash(standing),
+        "replay": _of_file(decision.replayed.folder / FORECAST),
         **told.seals(decision),
-        "code": code_of(*RULES),
+        "code": code_of(*RULES, *(CLASS_RULES if request.policy.classes else ())),
         "lock": lock(),
     }
+
+
+def _of_file(path: Path) -> str:
+    """The hash of a file that need not be there."""
+    return file_sha256(path) if path.is_file() else "none"
 
 
 def compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:

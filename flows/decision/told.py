@@ -19,11 +19,13 @@ from flows.facts.decided import NOT_PROMOTED, Decided
 from flows.facts.scored import Scored
 from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
 from sluice.identity import file_sha256, sha256
+from sluice.model.classes.summary import class_summary
 from sluice.model.metrics import summary
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
     from sluice.gate.decide import Verdict
+    from sluice.model.classes.metrics_file import ClassMetrics
     from sluice.model.metrics_file import Metrics
     from sluice.policy import GatePolicy
 
@@ -44,15 +46,17 @@ class Told:
 
     `verdict` is what verdict.json says, `metrics` is None where no figure is told, `line` is the
     verdict with what was measured. `files` are kept beside the image and lie beside the evidence.
+    Where the target has several classes, `of_classes` stands in the place of `metrics`.
     """
 
     verdict: Mapping[str, object]
     metrics: "Metrics | None"
     line: str
     files: Mapping[str, bytes]
+    of_classes: "ClassMetrics | None" = None
 
 
-def scored(metrics: "Metrics", policy: "GatePolicy") -> Scored:
+def scored(metrics: "Metrics | ClassMetrics", policy: "GatePolicy") -> Scored:
     """The facts of the score. How many rows there are does not depend on a label."""
     rows = metrics.rows.holdout
     if policy.worded:
@@ -75,15 +79,18 @@ def of(decision: "Decision") -> Told:
     """What is told of a decision. Raises Unreadable where a file of it is damaged."""
     if decision.request.policy.gate.worded:
         return _in_words(decision)
+    files = {METRICS: decision.scored.read(METRICS), VERDICT: decision.decided.read(VERDICT)}
+    verdict = decision.decided.document(VERDICT)
+    if decision.request.contract.target.several:
+        found = decision.class_metrics
+        line = class_summary(decision.decided.facts.verdict, found)
+        return Told(verdict, None, line, files, found)
     metrics = decision.metrics
     return Told(
-        verdict=decision.decided.document(VERDICT),
+        verdict=verdict,
         metrics=metrics,
         line=summary(decision.decided.facts.verdict, metrics.confusion, metrics.intervals),
-        files={
-            METRICS: decision.scored.read(METRICS),
-            VERDICT: decision.decided.read(VERDICT),
-        },
+        files=files,
     )
 
 

@@ -12,6 +12,7 @@ from flows.engine.request import Request
 from flows.engine.store import Result
 from flows.facts.decided import Decided
 from flows.facts.evidenced import Evidenced
+from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
 from flows.facts.step_files import METRICS
@@ -19,6 +20,7 @@ from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.metrics_file import Metrics
 
 
@@ -65,17 +67,25 @@ class Case:
 
 @dataclass(frozen=True)
 class Decision:
-    """A case with its scores, what was known besides them, and the verdict."""
+    """A case with its scores, what was known besides them, the verdict, and what the canary is
+    expected to say.
+    """
 
     case: Case
     scored: Result[Scored]
     standing: Standing
     decided: Result[Decided]
+    replayed: Result[Foretold]
 
     @property
     def metrics(self) -> Metrics:
         """What was measured on the holdout. Raises Unreadable where metrics.json is damaged."""
         return self.scored.parsed(METRICS, Metrics)
+
+    @property
+    def class_metrics(self) -> ClassMetrics:
+        """The same where there are several classes."""
+        return self.scored.parsed(METRICS, ClassMetrics)
 
     @property
     def candidate(self) -> Candidate:
@@ -121,5 +131,6 @@ class Report:
             candidate.trained,
             decision.scored,
             decision.decided,
+            decision.replayed,
             self.evidence,
         )

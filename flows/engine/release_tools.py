@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from flows.adapters.image.image_tools import ImageTools
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.engine.outcome import Outcome
     from flows.engine.phases import Report
     from flows.engine.request import Request
+    from flows.engine.runs import StepLine
     from sluice.errors import Refused
     from sluice.model.model_artifact import Golden
     from sluice.model.tuning_file import Trial
@@ -32,6 +35,9 @@ class RunPage(Protocol):
     def delivery(self, request: "Request", outcome: "Outcome") -> None:
         """What was built and committed."""
 
+    def steps(self, model: str, steps: "Sequence[StepLine]") -> None:
+        """Which steps were done and which taken from before, and how long they took."""
+
     def ended(self, outcome: "Outcome") -> None:
         """How the run ended, so that it is found among others."""
 
@@ -41,7 +47,7 @@ class Progress:
     """What a person is shown of work that takes longer than two seconds.
 
     It is handed in, so that its look is no part of the key of a step that shows it. `trials` shows
-    how far a search of so many trials is, and its block tells each trial that ended; `say` shows a
+    how far a search of so many fits is, and its block tells each trial that ended; `say` shows a
     line about something that takes a while.
     """
 

@@ -8,8 +8,10 @@ from flows.adapters.registry import registry
 from flows.engine.release_tools import Tools
 from flows.gitops.manifest_repo import Live, image_name, live, require_anchor
 from flows.project.data_source import Data, from_file, from_pointer
+from flows.project.log_place import place_of
 from flows.project.models import model_folder, project_text
 from flows.project.settings import Settings
+from sluice.class_policy import require_kind
 from sluice.errors import UsageError
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that is known before anything is done."""
+    """Everything that is known before anything is done; `log` is where the service keeps what it
+    was asked, empty where nobody says.
+    """
 
     settings: Settings
     tools: Tools
@@ -34,6 +38,7 @@ class Request:
     policy_text: str
     live: Live | None
     cache: bool = True
+    log: str = ""
 
     @property
     def champion(self) -> Champion | None:
@@ -94,6 +99,7 @@ def begin(
     if policy.split.by_time and not contract.as_of:
         what = f'[split] by is "time", and models/{model}/contract.toml names no column of times'
         raise UsageError(what, 'Write as_of = "NAME OF THE COLUMN" above its tables.')
+    require_kind(contract.target.classes, policy.classes, policy_name)
     standing = live(settings, model)  # a manifest repo that is lost is told before data are read
     require_anchor(settings, model, standing)
     source = from_file(settings, data) if data else from_pointer(settings, model)
@@ -108,4 +114,5 @@ def begin(
         policy_text=decisive(policy_text, policy_name),
         live=standing,
         cache=cache,
+        log=place_of(settings),
     )

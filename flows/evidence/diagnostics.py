@@ -23,6 +23,7 @@ from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gate.paired import top
 from sluice.gitops.evidence import ColumnDrift, Drift
 from sluice.model.clusters import numbered
+from sluice.model.coding import coding_of
 from sluice.model.diagnostics import (
     Learnt,
     Part,
@@ -42,6 +43,7 @@ from sluice.model.diagnostics_file import (
 )
 from sluice.model.metrics import at_threshold, confusion, measure, two_sided
 from sluice.model.metrics_file import Measures
+from sluice.model.monotone import directions
 from sluice.model.reference import read_reference
 from sluice.model.table import from_parquet
 from sluice.model.training import Recipe, one_thread_each
@@ -343,7 +345,8 @@ def _contract(given: Material) -> Contract:
 
 
 def _recipe(given: Material, contract: Contract) -> Recipe:
-    return Recipe(given.family, given.parameters, tuple(numeric_features(contract)))
+    numeric, monotone = tuple(numeric_features(contract)), directions(contract)
+    return Recipe(given.family, given.parameters, numeric, coding_of(contract), monotone)
 
 
 def _encoded(contract: Contract, columns: Columns) -> Part:

@@ -15,12 +15,16 @@ from msgspec import structs
 from flows.adapters.plain_text import in_markdown
 from flows.evidence.identity import Identity
 from flows.facts.decided import NOT_PROMOTED
+from flows.facts.replayed import Forecast
 from sluice.gate.order import place
 from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.diagnostics_file import Curves
+from sluice.model.json_file import convert
 from sluice.model.metrics import worst_group
 from sluice.model.metrics_file import Group, Metrics
-from sluice.model.tuning_file import Trial, Tuning
+from sluice.model.search_words import remarks
+from sluice.model.tuning_file import Trial, Tuning, whole
 from sluice.percent import percent
 from sluice.served.page_text import on_page
 
@@ -91,14 +95,15 @@ class FamilyBudget:
 
 @dataclass(frozen=True)
 class Budget:
-    """What was searched: trials by family, the number of the winning trial, and all trials from
-    the best score down.
+    """What was searched: trials by family, the number of the winning trial, the trials of all folds
+    from the best score down, and what else is to be said.
     """
 
     trials: int
     families: Mapping[str, FamilyBudget]
     winner: int
     ranked: Sequence[Trial]
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -144,9 +149,17 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         listed=by_segment(evidence.groups),
         ratios=selection_ratios(evidence.metrics),
         budget=budget(evidence.tuning),
+        forecast=forecast_of(evidence),
         choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
         pictures=pictures,
     )
+
+
+def forecast_of(evidence: Evidence) -> Forecast | None:
+    """What the canary is expected to say; None where nothing is known. Raises Unreadable."""
+    if evidence.forecast is None:
+        return None
+    return convert(evidence.forecast, Forecast, "the forecast")
 
 
 def title_of(evidence: Evidence, identity: Identity) -> str:
@@ -346,9 +359,12 @@ def budget(tuning: Tuning | None) -> Budget | None:
     for trial in tuning.trials:
         family = families.setdefault(trial.family, FamilyBudget())
         family.trials += 1
-        family.best = max(family.best, trial.score)
-    ranked = sorted(tuning.trials, key=lambda trial: -trial.score)
-    return Budget(len(tuning.trials), families, tuning.winner.number, ranked)
+    judged = whole(tuning.trials)
+    for trial in judged:
+        families[trial.family].best = max(families[trial.family].best, trial.score)
+    ranked = sorted(judged, key=lambda trial: -trial.score)
+    number, said = tuning.winner.number, remarks(tuning)
+    return Budget(len(tuning.trials), families, number, ranked, said)
 
 
 def choices(candidate: Curves) -> tuple[Choice, ...]:
@@ -380,8 +396,14 @@ def summary_markdown(evidence: Evidence) -> str:
     ]
     if evidence.metrics:
         parts.append(_metrics_table(evidence.metrics))
+    if evidence.class_metrics:
+        parts.append(_classes_table(evidence.class_metrics))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
+    forecast = forecast_of(evidence)
+    if forecast:
+        title = "Replay" if forecast.found.within else "The replay refuses it"
+        parts.append(_loud(title, forecast.found.sentence))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -401,6 +423,33 @@ def _rules_table(judged: Verdict) -> str:
 def _metrics_table(metrics: Metrics) -> str:
     rows = [(row.name, row.holdout, row.interval, row.validation) for row in metric_rows(metrics)]
     return _markdown_table(("Metric", "Holdout", "Interval", "Validation"), rows)
+
+
+def _classes_table(metrics: ClassMetrics) -> str:
+    head = ("Class", "Rows", "Recall", "Interval", "Precision")
+    return _markdown_table(head, [tuple(row.values()) for row in class_rows(metrics)])
+
+
+def class_rows(metrics: ClassMetrics) -> list[dict[str, str]]:
+    """Each class as people read it, and the mean over all of them."""
+    rows = [
+        {
+            "class": name,
+            "rows": count(one.rows),
+            "recall": value(one.recall, "recall"),
+            "interval": _interval(one.recall_interval, "recall"),
+            "precision": value(one.precision, "precision"),
+        }
+        for name, one in metrics.classes.items()
+    ]
+    mean = {
+        "class": "Mean over the classes",
+        "rows": count(metrics.rows.holdout),
+        "recall": value(metrics.holdout.recall, "recall"),
+        "interval": _interval(metrics.intervals.recall, "recall"),
+        "precision": value(metrics.holdout.precision, "precision"),
+    }
+    return [*rows, mean]
 
 
 def _mark(rule: Rule, judged: Verdict) -> str:

@@ -30,7 +30,7 @@ from sluice.model.diagnostics_file import (
     ScoreHistogram,
 )
 from sluice.model.metrics_file import Confusion, Group
-from sluice.model.tuning_file import Trial
+from sluice.model.tuning_file import Trial, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -284,11 +284,11 @@ def tuning(
     trials: Sequence[Trial], winner: int | None = None, objective: str = "score"
 ) -> "Figure":
     """`winner` is the number of the winning trial. Trials far below the rest are drawn at the lower
-    edge, so that they do not flatten the others.
+    edge, so that they do not flatten the others; those that were ended early are not drawn.
     """
     title = objective.replace("_", " ").capitalize()
     figure, axes = canvas(3.1, "Trial", f"{title}, cross-validated")
-    ordered = sorted(trials, key=lambda trial: trial.number)
+    ordered = sorted(whole(trials), key=lambda trial: trial.number)
     floor = _floor(ordered)
     _families(axes, ordered, floor)
     numbers = [trial.number + 1 for trial in ordered]

@@ -12,7 +12,9 @@ from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.evidence.page import PAGE
 from flows.facts.step_files import MODEL, RECORD, TUNING
+from flows.facts.trained import Trained
 from flows.project.source_commit import source_commit
+from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.tuning_file import Tuning
 
@@ -63,9 +65,14 @@ def _aliases(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _record(report: Report, outcome: Outcome) -> Record:
-    metrics = told.of(report.decision).metrics
+    said = told.of(report.decision)
+    metrics = said.metrics or said.of_classes
     trained = report.candidate.trained
-    measured = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
+    measured: TrainedMetrics | TrainedClassMetrics
+    if report.request.contract.target.several:
+        measured = trained.parsed(f"{MODEL}/metrics.json", TrainedClassMetrics)
+    else:
+        measured = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
     tuning = report.candidate.tuned.parsed(TUNING, Tuning)
     winner = report.candidate.tuned.facts
     holdout = structs.asdict(metrics.holdout) if metrics else {}
@@ -76,7 +83,7 @@ def _record(report: Report, outcome: Outcome) -> Record:
         key=report.decision.decided.key,
         model=report.request.model,
         name=run_name(outcome),
-        params={"family": winner.winner, **winner.parameters, "threshold": trained.facts.threshold},
+        params={"family": winner.winner, **winner.parameters, **_threshold(trained.facts)},
         metrics={
             **_sorted(holdout),
             **{f"validation_{name}": value for name, value in _sorted(validation).items()},
@@ -97,6 +104,10 @@ def _record(report: Report, outcome: Outcome) -> Record:
         data=data,
         source=source.removesuffix("-dirty"),
     )
+
+
+def _threshold(trained: Trained) -> dict[str, float]:
+    return {} if trained.threshold is None else {"threshold": trained.threshold}
 
 
 def _data(report: Report) -> TrackedData:

@@ -18,6 +18,8 @@ CASE = "case.json"
 # Decide
 VERDICT = "verdict.json"
 STANDING = "standing.json"
+# Replay
+FORECAST = "forecast.json"
 # Build image
 LAYERS = "layers.json"
 # The store, beside what a step wrote

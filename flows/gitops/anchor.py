@@ -22,12 +22,13 @@ NO_ANCHOR = "none"  # what is written in the place of a tag where there is no an
 @dataclass(frozen=True)
 class Pair:
     """The release that becomes the anchor, and the anchor before: as it is recorded, and as it was
-    released (None where no commit has it).
+    released (None where no commit has it). `live` is the digest of the champion.
     """
 
     release: Champion
     before: Anchor | None
     released: Champion | None
+    live: str = ""
 
     @property
     def tag_before(self) -> str:
@@ -43,7 +44,8 @@ class Pair:
 @dataclass(frozen=True)
 class Approval:
     """Who signed that a release becomes the anchor: in which commit, allowed by which branch, and
-    why. `shown` says how far it falls, a sentence each.
+    why. `shown` says how far it falls, a sentence each. `others` names who else approved it, empty
+    where nobody else is asked.
     """
 
     reason: str
@@ -51,6 +53,7 @@ class Approval:
     commit: str
     ref: str
     shown: tuple[str, ...] = ()
+    others: str = ""
 
 
 def find(settings: Settings, model: str, to: str) -> Pair:
@@ -73,7 +76,8 @@ def already(model: str, pair: Pair, tip: str = "") -> Written:
 def move(settings: Settings, model: str, wanted: Pair, approval: Approval) -> Written:
     """Make a release the anchor, in the place of the anchor that was approved to go.
 
-    Raises Refused where another one is the anchor by now, SluiceError where the registry lacks the
+    Raises Refused where another one is the anchor by now, or another one is live than several
+    people were asked about, SluiceError where the registry lacks the
     artifact of the release.
     """
 
@@ -86,6 +90,11 @@ def move(settings: Settings, model: str, wanted: Pair, approval: Approval) -> Wr
                 f"the anchor of {model} is {now.tag_before} by now, not {wanted.tag_before}",
                 f"Look at it with `sluice anchor --model {model}`, and have the change from"
                 " that one signed.",
+            )
+        if approval.others and now.live != wanted.live:
+            raise Refused(
+                f"the champion of {model} is another by now, so what people approved is stale",
+                f"Have it approved again: `sluice anchor approve {wanted.release.tag}`.",
             )
         _require_artifact(settings, model, now.release.tag)
         return _change(settings, model, now, approval)
@@ -100,9 +109,8 @@ def _pair(settings: Settings, model: str, to: str, repo: git.Clone) -> Pair:
     champions = manifest_repo.champions(settings, repo, model)
     release = _named(champions, model, to)
     released = [one for one in champions if before and one.digest == before.digest]
-    if before is None or not released:
-        return Pair(release, before, None)
-    return Pair(release, before, released[-1])
+    live = now.champion.digest if now.champion else ""
+    return Pair(release, before, released[-1] if released else None, live)
 
 
 def _change(settings: Settings, model: str, pair: Pair, approval: Approval) -> Change:
@@ -117,6 +125,7 @@ def _change(settings: Settings, model: str, pair: Pair, approval: Approval) -> C
         signer=approval.signer,
         signed_commit=approval.commit,
         protected_ref=approval.ref,
+        approved=approval.others,
     )
     subject = f"Anchor {model} to release {anchor.release}: {anchor.tag}"
     body = f"{anchor.reason.rstrip('.')}."

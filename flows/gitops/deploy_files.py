@@ -11,25 +11,33 @@ from sluice.gitops import deploy_files as rules
 from sluice.gitops.image_names import local_image
 
 
-def files_of(settings: Settings, model: str) -> dict[str, str]:
-    """The files of a model by path, with the address of the manifest repo in them."""
+def files_of(settings: Settings, model: str, way: str = rules.GATEWAY) -> dict[str, str]:
+    """The files of a model by path, with the address of the manifest repo in them, and one of
+    `WAYS` chosen. Raises UsageError for another way.
+    """
+    if way not in rules.WAYS:
+        raise UsageError(f"{way!r} is no way to run a model", f"Ways: {', '.join(rules.WAYS)}.")
     url = address(settings.manifest_url)
     template = {
         path: content.decode("utf-8") for path, content in manifest_repo.template(url).items()
     }
-    return rules.deploy_files(template, TEMPLATE_MODEL, model)
+    return rules.by_way(rules.deploy_files(template, TEMPLATE_MODEL, model), way, model)
 
 
-def write(settings: Settings, model: str) -> Written:
+def write(settings: Settings, model: str, way: str = rules.GATEWAY) -> Written:
     """Commit the manifests of a model, made once: a file that is there stays as a person left it.
 
     Raises what `writer.write` raises.
     """
-    files = files_of(settings, model)
+    files = files_of(settings, model, way)
 
     def decide(repo: git.Clone) -> Change | Written:
         if lacking(settings, model, repo) == "":
-            return Written("already there", f"the manifest repo runs {model} already", repo.tip)
+            said = f"the manifest repo runs {model} already"
+            if way != rules.GATEWAY:
+                path = manifest_repo.overlay(settings, repo, model)
+                said += f", and {path} is yours: choose components/{way} there"
+            return Written("already there", said, repo.tip)
         new = {path: text for path, text in files.items() if not manifest_repo.text(repo, path)}
         message = (
             f"Add the manifests of {model}\n\nBase, overlays, Applications and project of one more"

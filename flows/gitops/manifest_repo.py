@@ -270,7 +270,7 @@ def state(settings: Settings, model: str, name: str) -> str:
 
 
 def branch(settings: Settings, verb: str, model: str, tag: str) -> str:
-    """Where something is proposed: `release/attrition/<tag>`."""
+    """Where something is proposed: `release/<model>/<tag>`."""
     return f"{verb}/{model}/{apart(settings)}{tag}"
 
 

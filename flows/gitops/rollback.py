@@ -25,7 +25,7 @@ from flows.gitops.writer import Change, Written
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops import quarantine as rules
-from sluice.gitops import state, trailers
+from sluice.gitops import state, trailers, way_back
 from sluice.gitops.manifest import ImageEntry, set_image
 from sluice.gitops.state import Barred, Champion, Restored
 
@@ -60,6 +60,11 @@ class Plan:
     diff: str
     canary: str = ""
     parks: bool = False
+
+    @property
+    def proof(self) -> str:
+        """What is known of how the release ran that is gone back to, in a sentence."""
+        return way_back.proof(self.target)
 
     @property
     def name(self) -> str:
@@ -169,28 +174,25 @@ def _require_live(now: Live, model: str) -> Champion:
 
 
 def choose(champions: Sequence[Champion], now: Live, to: str) -> Champion:
-    """The release to go back to: the newest one before the live one that is not in quarantine, or
-    the one named. `champions` are the newest first.
+    """The release to go back to: of those before the live one that are not in quarantine the newest
+    that ran everywhere, as far as git says so of any, else the newest; or the one named.
+    `champions` are the newest first.
     """
     live = now.champion
     assert live is not None
-    known = {one.digest: one for one in reversed(champions) if one.digest != live.digest}
+    known = way_back.others(champions, live)
     if to != PREVIOUS:
         return _named(known, live, now, to)
-    before = [one for one in known.values() if one.release < live.release]
-    healthy = [one for one in before if not rules.barred(now.quarantine, one.digest)]
-    if not healthy:
-        barred = f"; the {len(before)} before it are in quarantine" if before else ""
+    before = way_back.before(known.values(), live)
+    target = way_back.best(way_back.free(before, now.quarantine), now.parked)
+    if target is None:
+        barred = f"; the {len(before)} before it are in quarantine or parked" if before else ""
         raise UsageError(
             f"there is nothing to go back to: release {live.release} is the first healthy"
             f" one{barred}",
             "Lift a quarantine, or name another release with --to.",
         )
-    return max(healthy, key=_number)
-
-
-def _number(release: Champion) -> int:
-    return release.release
+    return target
 
 
 def _named(known: Mapping[str, Champion], live: Champion, now: Live, to: str) -> Champion:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flows.adapters.git import git
-from flows.gitops import ledger, manifest_repo, writer
+from flows.gitops import canary_record, ledger, manifest_repo, writer
 from flows.gitops.events import chronicle
 from flows.gitops.ledger import LEDGER
 from flows.gitops.writer import Change, Written
@@ -231,9 +231,17 @@ def _seen(
     situation = Situation(
         running=is_running(events, model, today),
         refused=refuses(report),
-        committed=max(live).isoformat() if live else "",
+        committed=max(live).isoformat() if live and not _canary_ended(settings, model) else "",
     )
     return _Seen(noted(held, reasons_of(report, runs, policy), runs), runs, situation)
+
+
+def _canary_ended(settings: Settings, model: str) -> bool:
+    """Whether git says how the canary of what is live ended, as `sluice reconcile` writes it."""
+    live = manifest_repo.live(settings, model)
+    if live is None or live.champion is None:
+        return False
+    return canary_record.is_recorded(live.champion)
 
 
 def _is_over(start: Start, now: datetime.datetime) -> bool:

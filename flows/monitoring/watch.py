@@ -5,7 +5,6 @@ rows for their age. It is counted again where its log or the labels have changed
 """
 
 import datetime
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from flows.audit.find_release import artifact, trace
 from flows.gitops import manifest_repo
 from flows.monitoring.labels import folder_of, settled
 from flows.project.models import model_folder, project_text
+from flows.project.one_class import require_one_class
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence
@@ -52,8 +52,22 @@ class Source:
     digest: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is live of a model, its days since the release in their order, and the report on it."""
+
+    watched: Watched
+    days: list[Day]
+    report: Report
+
+
 def watch(settings: Settings, model: str, place: str, today: datetime.date) -> Report:
-    """The report on what is live of a model, from the log at `place`.
+    """The report on what is live of a model, from the log at `place`. Raises as `look`."""
+    return look(settings, model, place, today).report
+
+
+def look(settings: Settings, model: str, place: str, today: datetime.date) -> Look:
+    """What is live of a model with its days, from the log at `place`.
 
     Raises UsageError where nothing is live or there is no log, SluiceError where the registry does
     not have the evidence.
@@ -85,14 +99,8 @@ def watch(settings: Settings, model: str, place: str, today: datetime.date) -> R
     first = _first_day(source)
     begun = datetime.date.fromisoformat(since) if since else first or today
     watched = _watched(model, live.champion, live.anchor, begun, policy, files, traced.evidence)
-    return judge(watched, days_of(source, watched), source.labels, today)
-
-
-def place_of(settings: Settings, given: str = "") -> str:
-    """Where the log of the service lies: the folder or URL that is given, that of
-    SLUICE_PREDICTION_LOG, or the folder in which `sluice serve` keeps it.
-    """
-    return given or os.environ.get("SLUICE_PREDICTION_LOG") or str(settings.home / "predictions")
+    days = days_of(source, watched)
+    return Look(watched, days, judge(watched, days, source.labels, today))
 
 
 def days_of(source: Source, watched: Watched) -> list[Day]:
@@ -155,6 +163,8 @@ def _watched(
     evidence: Evidence,
 ) -> Watched:
     """What is live, from its evidence. Raises SluiceError where that has no metrics."""
+    contract = load_contract(files["contract.toml"].decode())
+    require_one_class(contract, "sluice monitor")
     metrics = evidence.metrics
     if metrics is None:
         raise SluiceError("the evidence of what is live holds no metrics", "Release it anew.")
@@ -165,7 +175,7 @@ def _watched(
         model=model,
         release=champion.release,
         since=since,
-        contract=load_contract(files["contract.toml"].decode()),
+        contract=contract,
         reference=read_reference(files["reference.json"]),
         policy=policy,
         promise=promise_of(metrics, other),

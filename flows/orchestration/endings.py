@@ -1,6 +1,6 @@
 """How a release ends: its outcome from what is known of report and image."""
 
-from flows.decision import generated_rows
+from flows.decision import generated_rows, replayed
 from flows.decision import told as door
 from flows.engine import store
 from flows.engine.outcome import Outcome
@@ -53,7 +53,10 @@ def told(judged: Identity, outcome: Outcome) -> Identity:
 
 
 def held_or_refused(report: Report) -> Outcome:
-    """The outcome of a release that ends with its verdict."""
+    """The outcome of a release that ends with its verdict, or with the replay after it."""
+    changed = replayed.refused(report)
+    if changed:
+        return ended(report, "refused", f"the replay refuses it. {changed}")
     outcome = "hold" if report.decided.verdict == "HOLD" else "refused"
     return ended(report, outcome, report.decided.sentence)
 

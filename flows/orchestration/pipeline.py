@@ -11,6 +11,7 @@ from flows.engine.request import Request
 from flows.gitops import quarantine
 from flows.steps.evidence import EVIDENCE
 from flows.steps.gate import GATE
+from flows.steps.replay import REPLAY
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
@@ -46,5 +47,6 @@ def judge(case: Case, counted: Counted, runner: Runner) -> Report:
     scored = runner.do(SCORE, case)
     standing = baselines.standing(case, counted)
     decided = runner.do(GATE, case, scored, standing)
-    decision = Decision(case, scored, standing, decided)
+    replayed = runner.do(REPLAY, case)
+    decision = Decision(case, scored, standing, decided, replayed)
     return Report(decision, runner.do(EVIDENCE, decision))

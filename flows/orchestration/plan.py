@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.adapters.registry import registry
-from flows.decision import approvals, baselines, holdout
+from flows.decision import approvals, baselines, holdout, replayed
 from flows.engine import store
 from flows.engine.outcome import Outcome
 from flows.engine.perform import inputs_of, key_of
@@ -143,7 +143,7 @@ def plan(request: Request) -> Plan:
     try:
         candidate = pipeline.train(request, look)
         report = _judged(candidate, look)
-        if report.decided.promotes:
+        if replayed.may_go_live(report):
             imaged = look.do(IMAGE, candidate, look.do(PACKAGE, candidate))
             look.require_kept(IMAGE, lost(candidate, imaged.facts))
             diff = _diff(request, imaged.facts)
@@ -222,7 +222,7 @@ def _all(look: LookUp, report: Report | None, outcome: Outcome | None) -> tuple[
     if not missing:
         return tuple(look.seen.values())
     left_out: tuple[AnyStep, ...] = ()
-    if outcome or (report and not report.decided.promotes):
+    if outcome or (report and not replayed.may_go_live(report)):
         left_out = TO_IMAGE
     waiting = [
         Planned(step.name, step.title, False, f"waits for what {missing[0]} puts out")

@@ -9,9 +9,12 @@ from flows.steps.smoke import check_service
 from flows.views import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.engine.outcome import Outcome
     from flows.engine.phases import Report
     from flows.engine.request import Request
+    from flows.engine.runs import StepLine
     from sluice.errors import Refused
 
 
@@ -28,6 +31,9 @@ class NoPage:
         """Show nothing."""
 
     def delivery(self, request: "Request", outcome: "Outcome") -> None:
+        """Show nothing."""
+
+    def steps(self, model: str, steps: "Sequence[StepLine]") -> None:
         """Show nothing."""
 
     def ended(self, outcome: "Outcome") -> None:

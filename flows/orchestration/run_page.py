@@ -18,11 +18,13 @@ from flows.engine.outcome import Outcome
 from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
-from flows.evidence.page import metric_rows
+from flows.engine.runs import StepLine
+from flows.evidence.page import class_rows, metric_rows
 from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused, SluiceError
+from sluice.gitops.deploy_files import kubernetes_name
 from sluice.model.metrics_file import Metrics
 from sluice.monitor.report import ACT, FINE, WATCH
 from sluice.monitor.report import Report as Watched
@@ -68,6 +70,10 @@ class WhileItAnswers:
         """Show what was built and committed."""
         self.show(self.page.delivery, request, outcome)
 
+    def steps(self, model: str, steps: Sequence[StepLine]) -> None:
+        """Show the steps with their seconds."""
+        self.show(self.page.steps, model, steps)
+
     def ended(self, outcome: Outcome) -> None:
         """Name and tag the run after its end."""
         self.show(self.page.ended, outcome)
@@ -87,6 +93,11 @@ class WhileItAnswers:
         self.say(LOST)
 
 
+def artifact_key(model: str, what: str) -> str:
+    """What an artifact of a model is called: Prefect takes small letters, digits and dashes."""
+    return f"{kubernetes_name(model)}-{what}"
+
+
 class PrefectPage:
     """The page of the flow run that is going on, filled with Prefect's artifacts."""
 
@@ -99,16 +110,22 @@ class PrefectPage:
         model, outcome = report.request.model, told.of(report.decision)
         create_markdown_artifact(
             report.evidence.read("summary.md").decode(),
-            key=f"{model}-verdict",
+            key=artifact_key(model, "verdict"),
             description=outcome.line,
         )
+        if outcome.of_classes:
+            create_table_artifact(
+                class_rows(outcome.of_classes),
+                key=f"{model}-metrics",
+                description=f"Measured on {outcome.of_classes.rows.holdout:,} holdout rows",
+            )
         metrics = outcome.metrics
         if metrics is None:
             return
         rows, threshold = metrics.rows.holdout, metrics.threshold
         create_table_artifact(
             _rows(metrics),
-            key=f"{model}-metrics",
+            key=artifact_key(model, "metrics"),
             description=f"Measured on {rows:,} holdout rows, flagged from {threshold:.3f} on",
         )
 
@@ -118,13 +135,13 @@ class PrefectPage:
             # The values that break a rule stay on the terminal: others may read this page.
             create_table_artifact(
                 list(refused.report.counts()["findings"]),
-                key=f"{request.model}-findings",
+                key=artifact_key(request.model, "findings"),
                 description="Rules that the data breaks, as counts",
             )
         message = in_markdown(public(refused))
         create_markdown_artifact(
             f"# Refused\n\n{message}\n\nThe terminal of the run says what to do.\n",
-            key=f"{request.model}-verdict",
+            key=artifact_key(request.model, "verdict"),
             description=f"Refused: {message}",
         )
 
@@ -146,6 +163,22 @@ class PrefectPage:
             f"# {outcome.outcome.capitalize()}\n\n{text}\n{how_it_goes_on(outcome)}",
             key=delivery_key(request.model, outcome),
             description=in_markdown(outcome.sentence),
+        )
+
+    def steps(self, model: str, steps: Sequence[StepLine]) -> None:
+        """Show the steps with their seconds: a run's own list is gone with Prefect's database, this
+        one too, and `sluice history --runs` has it on the machine that ran.
+        """
+        if not steps:
+            return
+        taken = sum(step.state == "hit" for step in steps)
+        create_table_artifact(
+            [
+                {"step": step.title, "state": step.state.upper(), "seconds": step.seconds}
+                for step in steps
+            ],
+            key=f"{model}-steps",
+            description=f"{taken} of {len(steps)} steps were taken from before",
         )
 
     def ended(self, outcome: Outcome) -> None:
@@ -176,7 +209,7 @@ def delivery_key(model: str, outcome: Outcome) -> str:
     none.
     """
     kind = "delivery" if outcome.outcome in _DELIVERED else "outcome"
-    return f"{model}-{kind}"
+    return artifact_key(model, kind)
 
 
 def state_of(outcome: Outcome) -> "State[None]":

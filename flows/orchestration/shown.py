@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from flows.engine.perform import Plainly, lookup
+from flows.engine.runs import State, StepLine
 from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.orchestration.step_sentences import sentence
@@ -22,12 +23,19 @@ T = TypeVar("T")
 DELAYS = (2.0, 10.0)  # seconds before the second and the third try
 
 
+def unnoted(_line: StepLine) -> None:
+    """Note a step nowhere."""
+
+
 @dataclass(frozen=True)
 class Shown:
-    """Carries out steps in this process, one after the other, and shows a line for each."""
+    """Carries out steps in this process, one after the other, shows a line for each, and notes
+    it.
+    """
 
     place: Plainly
     wait: Callable[[float], None] = time.sleep
+    note: Callable[[StepLine], None] = unnoted
 
     def do(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
         """The result of a step. Raises what the step raises."""
@@ -52,10 +60,16 @@ class Shown:
             with working(step.title):
                 result = self._tried(lambda: place.do(step, *args, **kwargs))
         except Refused:
-            show(step, "refused", time.monotonic() - started, None)
+            self._show(step, "refused", time.monotonic() - started, None)
             raise
-        show(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
+        self._show(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
         return result
+
+    def _show(
+        self, step: AnyStep, state: State, seconds: float, facts: msgspec.Struct | None
+    ) -> None:
+        show(step, state, seconds, facts)
+        self.note(StepLine(step.title, state, round(seconds, 1)))
 
     def _tried(self, action: Callable[[], T]) -> T:
         for delay in DELAYS:

@@ -1,5 +1,7 @@
 """Starting a release from the command line: without Prefect where nothing is left to do."""
 
+import datetime
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from flows.adapters.image import left_containers
 from flows.adapters.private_files import close_folder, keep_private
-from flows.engine import store
+from flows.engine import runs, store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.release_tools import Tools
 from flows.engine.request import begin
+from flows.engine.runs import StepLine
 from flows.orchestration import lost_server, prefect_server, temporary_server
-from flows.orchestration.plan import plan
+from flows.orchestration.plan import Plan, plan
 from flows.orchestration.settled import settle
 from flows.project.settings import Settings
+from flows.steps.order import STEPS
 from flows.steps.tune import TUNE
 from flows.views import terminal
 from flows.views.wording import upper_first
@@ -80,15 +84,26 @@ def start(
     """Release a model. Raises SluiceError where the release came to no end of its own."""
     keep_private()
     tidy(settings.home)
+    began, started = datetime.datetime.now(datetime.UTC), time.monotonic()
     planned = plan(begin(settings, tools, model, data, cache=cache))
     outcome = settle(planned)
     if outcome:
         record(settings.home, outcome)
+        _keep_line(settings.home, outcome, planned, began, time.monotonic() - started)
         _close_killed(settings.home)
         return outcome
     trains = any(step.step == TUNE.name and not step.hit for step in planned.steps)
     wanted = Wanted(model, str(data) if data else None, cache, trains)
     return _with_prefect(settings.home, load_flow, wanted)
+
+
+def _keep_line(
+    home: Path, outcome: Outcome, planned: Plan, began: datetime.datetime, seconds: float
+) -> None:
+    """Keep the line of a run that had nothing left to do."""
+    titles = {step.name: step.title for step in STEPS}
+    steps = [StepLine(titles[step.step], "hit", 0.0) for step in planned.steps if step.hit]
+    runs.keep(home, runs.of(outcome, steps, began.isoformat(timespec="seconds"), seconds))
 
 
 def tidy(home: Path) -> None:

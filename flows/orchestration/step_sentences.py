@@ -5,6 +5,7 @@ from msgspec import Struct
 from flows.facts.decided import Decided
 from flows.facts.evidenced import Evidenced
 from flows.facts.imaged import Imaged
+from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
 from flows.facts.trained import Trained
@@ -24,7 +25,7 @@ def sentence(facts: Struct) -> str:
     match facts:
         case Validated() | SplitRows() | Tuned() | Trained():
             return _of_model(facts)
-        case Scored() | Decided() | Evidenced():
+        case Scored() | Decided() | Foretold() | Evidenced():
             return _of_verdict(facts)
         case Packaged() | Imaged() | Smoked():
             return _of_image(facts)
@@ -47,11 +48,13 @@ def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
             return (
                 f"{_family(facts.winner)} is best of {tried}, average precision {facts.score:.4f}"
             )
+        case Trained(threshold=None):
+            return f"{_family(facts.family)}, one class of several"
         case Trained():
             return f"{_family(facts.family)}, flags from {facts.threshold:.4f} on"
 
 
-def _of_verdict(facts: Scored | Decided | Evidenced) -> str:
+def _of_verdict(facts: Scored | Decided | Foretold | Evidenced) -> str:
     match facts:
         case Scored(recall=float(recall), precision=float(precision)):
             return f"Recall {percent(recall, 1)}, precision {percent(precision, 1)}"
@@ -59,6 +62,8 @@ def _of_verdict(facts: Scored | Decided | Evidenced) -> str:
             return f"{count(facts.rows, 'row')} scored"
         case Decided():
             return f"{facts.verdict}: {facts.sentence}"
+        case Foretold():
+            return upper_first(facts.sentence)
         case Evidenced():
             return f"Drift: {facts.drift}"
 

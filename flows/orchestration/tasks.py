@@ -13,9 +13,10 @@ from prefect.states import Failed
 from prefect.utilities.annotations import quote
 
 from flows.engine.perform import Plainly, key_of, lookup, perform
+from flows.engine.runs import State, StepLine
 from flows.engine.step import Step
 from flows.engine.store import Result
-from flows.orchestration.shown import DELAYS, show
+from flows.orchestration.shown import DELAYS, show, unnoted
 from flows.steps.order import AnyStep
 from flows.steps.validate import public
 from flows.views.progress import working
@@ -75,18 +76,21 @@ def _as_task(step: AnyStep) -> Task[Any, Any]:
 
 @dataclass(frozen=True)
 class AsTasks:
-    """Carries out steps as tasks of the flow run that is going on, and shows a line for each."""
+    """Carries out steps as tasks of the flow run that is going on, shows a line for each, and notes
+    it.
+    """
 
     place: Plainly
+    note: Callable[[StepLine], None] = unnoted
 
     def do(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
         """The result of a step. Raises what the step raises."""
-        return _run(self.place, step, *args, **kwargs)
+        return self._run(self.place, step, *args, **kwargs)
 
     def again(self, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
         """The result of a step that is done anew."""
         anew = Plainly(self.place.home, self.place.model, cache=False)
-        return _run(anew, step, *args, **kwargs)
+        return self._run(anew, step, *args, **kwargs)
 
     def call(self, title: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Carry out an action as a task whose result is not kept. Raises what it raises."""
@@ -108,35 +112,37 @@ class AsTasks:
         body()
         return results[0]
 
+    def _run(
+        self, place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs
+    ) -> Result[F]:
+        key, started = key_of(step, *args, **kwargs), time.monotonic()
+        hit = self._is_hit(place, step, *args, **kwargs)
+        attempt = _Attempt(lambda: perform(place, step, *args, **kwargs))
+        # Prefect's own cache may know a key whose files are gone, or be empty while they are there:
+        # the files decide.
+        body = _as_task(step).with_options(refresh_cache=not hit)
+        state: Any = body(quote(attempt), key, return_state=True)
+        if attempt.refused:
+            self._show(step, "refused", time.monotonic() - started, None)
+            raise attempt.refused
+        state.result()
+        # A task that Prefect knew from its cache has not run here.
+        result = attempt.result or perform(place, step, *args, **kwargs)
+        self._show(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
+        return result
 
-def _run(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> Result[F]:
-    key, started = key_of(step, *args, **kwargs), time.monotonic()
-    hit = _is_hit(place, step, *args, **kwargs)
-    attempt = _Attempt(lambda: perform(place, step, *args, **kwargs))
-    # Prefect's own cache may know a key whose files are gone, or be empty while they are there:
-    # the files decide.
-    body = _as_task(step).with_options(refresh_cache=not hit)
-    state: Any = body(quote(attempt), key, return_state=True)
-    if attempt.refused:
-        _show(step, "refused", time.monotonic() - started, None)
-        raise attempt.refused
-    state.result()
-    # A task that Prefect knew from its cache has not run here.
-    result = attempt.result or perform(place, step, *args, **kwargs)
-    _show(step, "hit" if hit else "done", time.monotonic() - started, result.facts)
-    return result
+    def _is_hit(self, place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Whether the step was done before. Raises Altered, after a line that says so."""
+        try:
+            return lookup(place, step, *args, **kwargs) is not None
+        except Refused:
+            self._show(step, "refused", 0.0, None)
+            raise
 
-
-def _is_hit(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs) -> bool:
-    """Whether the step was done before. Raises Altered, after a line that says so."""
-    try:
-        return lookup(place, step, *args, **kwargs) is not None
-    except Refused:
-        _show(step, "refused", 0.0, None)
-        raise
-
-
-def _show(step: AnyStep, state: str, seconds: float, facts: msgspec.Struct | None) -> None:
-    """One line on the terminal and on the page of the run."""
-    text = show(step, state, seconds, facts)
-    get_run_logger().info("%s: %s, %.1f s. %s", step.title, state, seconds, text)
+    def _show(
+        self, step: AnyStep, state: State, seconds: float, facts: msgspec.Struct | None
+    ) -> None:
+        """One line on the terminal and on the page of the run."""
+        text = show(step, state, seconds, facts)
+        self.note(StepLine(step.title, state, round(seconds, 1)))
+        get_run_logger().info("%s: %s, %.1f s. %s", step.title, state, seconds, text)

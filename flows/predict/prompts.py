@@ -15,6 +15,7 @@ from sluice.served.encoding import Record
 from sluice.served.uploaded_table import check_record
 
 _UNKNOWN = "?"
+_MOST_LISTED = 20  # values of a category that takes any text
 
 
 def ask(contract: Contract) -> Record:
@@ -51,17 +52,19 @@ def _value(column: Column, text: str) -> object:
 
 
 def _may_be_unknown(column: Column) -> bool:
-    return column.missing == "impute"
+    return column.missing == "impute" or column.kept
 
 
-def _choice(column: Column, text: str) -> str:
-    """A value by its number in the list, or as it is written, in any case."""
+def _choice(column: Column, text: str) -> object:
+    """A value by its number in the list, or as it is written, in any case; what else is typed."""
+    if column.other and (text in column.values or not _is_listed(column)):
+        return read_cell(column, text)
     if text.isdecimal() and 0 < int(text) <= len(column.values):
         return column.values[int(text) - 1]
     for value in column.values:
         if value.lower() == text.lower():
             return value
-    return text
+    return read_cell(column, text) if column.other else text
 
 
 def _ask_line(contract: Contract, column: Column) -> object:
@@ -80,10 +83,15 @@ def _ask_line(contract: Contract, column: Column) -> object:
 
 
 def _question(column: Column) -> str:
-    if not column.values:
+    if not column.values or not _is_listed(column):
         return f"{column.name}: {_allowed(column)}{_example(column)}"
     listed = "".join(f"\n  {number} {value}" for number, value in enumerate(column.values, 1))
     return f"{column.name}{_example(column)}{listed}"
+
+
+def _is_listed(column: Column) -> bool:
+    """Whether the values are shown with their numbers: nobody reads a list of hundreds."""
+    return not column.other or len(column.values) <= _MOST_LISTED
 
 
 def _example(column: Column) -> str:
@@ -110,7 +118,7 @@ def _ask_terminal(contract: Contract) -> Record:
 def _ask_one(contract: Contract, column: Column) -> object:
     import questionary
 
-    if column.values:
+    if column.values and not column.other:
         return _ask_choice(column)
     message = f"{column.name} ({_allowed(column)}){_example(column)}"
     text = questionary.text(message, validate=_check(contract, column)).unsafe_ask()

@@ -51,8 +51,8 @@ class Standing(Struct, frozen=True):
 
 
 def add(settings: Settings, model: str, what: str) -> Added:
-    """Let the pointer of a model name a file of the project, what lies at an address, or the table
-    that a `.dvc` file of the project names.
+    """Let the pointer of a model name a file of the project, what lies at an address, the table
+    that a `.dvc` file of the project names, or the rows that a `sample.toml` of it describes.
 
     The bytes are read, and kept under their hash. Raises UsageError for a file outside the project,
     and as `data_source.brought` and `data_source.tracked`.
@@ -63,6 +63,10 @@ def add(settings: Settings, model: str, what: str) -> Added:
     elif what.endswith(".dvc"):
         path = _inside(settings.project, Path(what))
         reference, content = f"dvc:{path}", data_source.tracked(settings, path)[1]
+    elif data_source.describes_sample(Path(what)):
+        path = _inside(settings.project, Path(what))
+        reference = f"sample:{path}"
+        content = data_source.from_shares(settings.project / path, path)
     else:
         path = _inside(settings.project, Path(what))
         reference, content = f"file:{path}", read_stable(settings.project / path)

@@ -114,7 +114,7 @@ def from_file(settings: Settings, path: Path) -> Data:
     Raises UsageError where it cannot be read.
     """
     sample = describes_sample(path)
-    content = _from_shares(path, str(path)) if sample else read_stable(path)
+    content = from_shares(path, str(path)) if sample else read_stable(path)
     digest = sha256(content)
     return Data(_shown(settings, path, sample), keep(settings, digest, content), digest)
 
@@ -201,7 +201,7 @@ def _read_pointer(settings: Settings, name: str) -> Pointer:
 def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
     kind, target = pointer.kind, pointer.target
     if kind == "sample" and describes_sample(Path(target)):
-        return _from_shares(settings.project / target, target)
+        return from_shares(settings.project / target, target)
     if kind == "sample":
         return _sample(name, target, pointer.rows)
     if kind == "file":
@@ -289,9 +289,11 @@ def _file(settings: Settings, name: str, target: str) -> bytes:
     )
 
 
-def _from_shares(path: Path, name: str) -> bytes:
-    """The rows that a `sample.toml` describes; the contract lies beside it. `name` is what errors
-    call it.
+def from_shares(path: Path, name: str) -> bytes:
+    """The rows that a `sample.toml` describes, as CSV; the contract lies beside it. `name` is what
+    errors call it.
+
+    Raises UsageError where there is no contract beside it, and for what is wrong in either.
     """
     from sluice.draft.generated import generate
     from sluice.draft.sample_file import read_sample

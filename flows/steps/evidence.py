@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+import numpy as np
 from msgspec import structs
 
 from flows.adapters.failpoints import boundary
@@ -29,6 +30,7 @@ from flows.evidence.page import PAGE, render, summary_markdown, with_identity
 from flows.facts.evidenced import Evidenced
 from flows.facts.step_files import (
     CASE,
+    FORECAST,
     HOLDOUT_ROWS,
     RECORD,
     REPORT,
@@ -54,15 +56,18 @@ from sluice.gitops.evidence import (
     write_evidence,
 )
 from sluice.identity import folder_hash
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.metrics_file import Metrics
 from sluice.model.model_artifact import group_order
 from sluice.model.table import from_parquet
 from sluice.model.tuning_file import Tuning
-from sluice.served.contract import Contract
+from sluice.served.contract import Contract, Target
 from sluice.served.statements import statements
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision, Report
+
+_G = TypeVar("_G")
 
 
 def _inputs(decision: "Decision") -> dict[str, str]:
@@ -79,6 +84,7 @@ def _inputs(decision: "Decision") -> dict[str, str]:
         "anchor": case.anchor.model if case.anchor else "none",
         "standing": decision.decided.hash(STANDING),
         "case": decision.scored.hash(CASE),
+        "replay": decision.replayed.outputs.get(FORECAST, "none"),
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,
         "page": folder_hash(ROOT / "flows" / "views" / "templates"),
@@ -87,8 +93,8 @@ def _inputs(decision: "Decision") -> dict[str, str]:
 
 def _work(folder: Path, decision: "Decision") -> Evidenced:
     """Write evidence.json, evidence.html, summary.md, pictures and, for a champion, drift.html."""
-    if decision.request.policy.gate.worded:
-        return _without_figures(folder, decision)
+    if decision.request.policy.gate.worded or decision.request.contract.target.several:
+        return _without_diagnostics(folder, decision)
     given = material(decision)
     with underway(given, decision.request.settings.workers) as parts:
         known = early(given)
@@ -99,8 +105,10 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
     return _kept(folder, decision, evidence, draw(evidence, pictures), drift_page)
 
 
-def _without_figures(folder: Path, decision: "Decision") -> Evidenced:
-    """The same where no figure of the holdout is told: without what is worked out on its rows."""
+def _without_diagnostics(folder: Path, decision: "Decision") -> Evidenced:
+    """The same without what is worked out on the rows of the holdout after the verdict: where no
+    figure of it is told, and where the target has several classes.
+    """
     drift, drift_page = drift_alone(material(decision))
     evidence = structs.replace(_evidence(decision), drift=drift)
     return _kept(folder, decision, evidence, draw(evidence), drift_page)
@@ -172,6 +180,7 @@ def _evidence(decision: "Decision") -> Evidence:
         verdict=dict(outcome.verdict),
         told=request.policy.gate.told,
         metrics=_listed(contract, outcome.metrics) if outcome.metrics else None,
+        class_metrics=_classes_listed(contract, outcome.of_classes),
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
         lineage=_lineage(decision),
@@ -180,15 +189,23 @@ def _evidence(decision: "Decision") -> Evidence:
         statements=statements(contract),
         excluded=tuple(column.name for column in contract.role("protected")),
         groups=_groups(decision),
+        forecast=_forecast(decision),
         override=decided.override or None,
         policy_changed=decided.policy_changed or None,
     )
 
 
+def _forecast(decision: "Decision") -> dict[str, object] | None:
+    """What the replay foretold; None where nothing runs that it could be replayed beside."""
+    if FORECAST not in decision.replayed.outputs:
+        return None
+    return dict(decision.replayed.document(FORECAST))
+
+
 def _groups(decision: "Decision") -> tuple[GroupRow, ...]:
     """The groups beside champion and anchor, as people list them."""
     policy, case = decision.request.policy.gate, decision.case
-    if policy.worded:
+    if policy.worded or decision.request.contract.target.several:
         return ()
     rows = groups_in_folder(decision.scored.folder, policy, decision.standing, named(case))
     places = {
@@ -210,12 +227,24 @@ def _groups(decision: "Decision") -> tuple[GroupRow, ...]:
 
 def _listed(contract: Contract, metrics: Metrics) -> Metrics:
     """The same with the groups as people list them, not by the alphabet."""
+    return structs.replace(metrics, segments=_in_order(contract, metrics.segments))
+
+
+def _classes_listed(contract: Contract, metrics: ClassMetrics | None) -> ClassMetrics | None:
+    """The same of several classes."""
+    if metrics is None:
+        return None
+    return structs.replace(metrics, segments=_in_order(contract, metrics.segments))
+
+
+def _in_order(
+    contract: Contract, found: Mapping[str, Mapping[str, _G]]
+) -> dict[str, dict[str, _G]]:
     order = group_order(contract)
-    segments = {
+    return {
         segment: {name: groups[name] for name in order[segment] if name in groups}
-        for segment, groups in metrics.segments.items()
+        for segment, groups in found.items()
     }
-    return structs.replace(metrics, segments=segments)
 
 
 def _data(decision: "Decision") -> Data:
@@ -223,19 +252,25 @@ def _data(decision: "Decision") -> Data:
     report = validated.parsed(REPORT, ReportFile)
     columns = from_parquet(validated.read(TABLE))
     target = request.contract.target
-    positives = int(columns[target.column].sum())
     failed = len(report.findings)
     return Data(
         sha256=request.data.sha256,
         rows=report.rows,
         source=request.data.reference,
         columns=len(request.contract.columns),
-        classes={target.positive: positives, target.negative: report.rows - positives},
+        classes=_counted(target, columns[target.column]),
         checks=Checks(passed=report.checks - failed, failed=failed),
         warnings=tuple(
             Warned(finding.column, finding.rule, finding.rows) for finding in report.findings
         ),
     )
+
+
+def _counted(target: Target, labels: np.ndarray) -> dict[str, int]:
+    """The rows of each outcome: the positive one first, classes as the contract has them."""
+    counts = np.bincount(labels, minlength=len(target.outcomes)).tolist()
+    named = list(zip(target.outcomes, counts, strict=True))
+    return dict(named if target.several else reversed(named))
 
 
 def _lineage(decision: "Decision") -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flows.decision import told
-from flows.decision.decide import Named, decide_folder
+from flows.decision.decide import Named, decide_folder, several
 from flows.engine.step import Step
 from flows.facts.decided import Decided
 from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
@@ -33,6 +33,7 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
         "words": value_hash(asdict(case.request.contract.words)),
         "champion": str(case.champion.number) if case.champion else "none",
         **({"moves_on": "yes"} if case.request.policy.split.by_time else {}),
+        **_of_classes(case),
     }
 
 
@@ -52,6 +53,14 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
     )
 
 
+def _of_classes(case: "Case") -> dict[str, str]:
+    """What is decided by besides, where the target has several classes."""
+    target, policy = case.request.contract.target, case.request.policy.classes
+    if policy is None:
+        return {}
+    return {"classes": value_hash([list(target.classes), asdict(policy)])}
+
+
 def limits(gate: "GatePolicy") -> str:
     """The hash of all limits of a policy, floors of groups among them."""
     return value_hash(asdict(gate))
@@ -60,7 +69,8 @@ def limits(gate: "GatePolicy") -> str:
 def named(case: "Case") -> Named:
     """What the verdict on a case is told with."""
     release = case.champion.number if case.champion else 0
-    return Named(case.request.contract.words, release, case.request.policy.split.by_time)
+    target, policy = case.request.contract.target, case.request.policy
+    return Named(target.words, release, policy.split.by_time, several(target, policy))
 
 
 def _overridden(standing: "Standing") -> str:

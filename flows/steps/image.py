@@ -17,7 +17,7 @@ from flows.engine.step import Step
 from flows.facts.imaged import Imaged, LayersFile
 from flows.facts.step_files import LAYERS, MODEL
 from flows.project.root import ROOT
-from flows.steps.package import folder_of
+from flows.steps.package import folder_of, with_service
 from sluice.errors import Refused, UsageError
 from sluice.gitops.image_names import annotation
 from sluice.model.json_file import write_json
@@ -33,7 +33,7 @@ _LAYERS = ("base", "layer of packages", "layer of their bytecode", "layer of ser
 
 def _inputs(candidate: "Candidate", packaged: "Result[Packaged]") -> dict[str, str]:
     del packaged  # it follows from the ingredients
-    return {**candidate.ingredients, "name": candidate.request.image}
+    return {**with_service(candidate.ingredients), "name": candidate.request.image}
 
 
 def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") -> Imaged:

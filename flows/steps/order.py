@@ -7,6 +7,7 @@ from flows.steps.evidence import EVIDENCE
 from flows.steps.gate import GATE
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
+from flows.steps.replay import REPLAY
 from flows.steps.score import SCORE
 from flows.steps.smoke import SMOKE
 from flows.steps.split import SPLIT
@@ -18,6 +19,6 @@ from flows.steps.validate import VALIDATE
 AnyStep = Step[Any, Any]
 
 TO_MODEL: tuple[AnyStep, ...] = (VALIDATE, SPLIT, TUNE, TRAIN)
-TO_VERDICT: tuple[AnyStep, ...] = (SCORE, GATE, EVIDENCE)
+TO_VERDICT: tuple[AnyStep, ...] = (SCORE, GATE, REPLAY, EVIDENCE)
 TO_IMAGE: tuple[AnyStep, ...] = (PACKAGE, IMAGE, SMOKE)
 STEPS: tuple[AnyStep, ...] = TO_MODEL + TO_VERDICT + TO_IMAGE

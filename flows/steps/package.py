@@ -3,6 +3,7 @@
 Its version equals the tag of the image.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,12 @@ class Packaged(Struct, frozen=True):
 
 
 def _inputs(candidate: "Candidate") -> dict[str, str]:
-    return candidate.ingredients
+    return with_service(candidate.ingredients)
+
+
+def with_service(made_of: Mapping[str, str]) -> dict[str, str]:
+    """What an image is made of, as inputs of a step: the `code` of a key is that of the step."""
+    return {**made_of, "service": made_of["code"]}
 
 
 def _work(folder: Path, candidate: "Candidate") -> Packaged:

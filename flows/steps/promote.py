@@ -15,7 +15,7 @@ from flows.adapters.failpoints import boundary
 from flows.adapters.image import image_contents
 from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
-from flows.decision import approvals, told
+from flows.decision import approvals, replayed, told
 from flows.engine.phases import Report
 from flows.engine.store import Result
 from flows.evidence.diagnostics import DRIFT_PAGE
@@ -172,7 +172,7 @@ def _body(report: Report) -> str:
 
 
 def _check_promotes(report: Report) -> None:
-    """Whatever led here: only a verdict that lets its candidate go live is written down."""
+    """Whatever led here: only what verdict and replay let go live is written down."""
     decided = report.decided
     if not decided.promotes:
         raise Refused(
@@ -180,6 +180,9 @@ def _check_promotes(report: Report) -> None:
             " that may replace its champion",
             "Run the release again with --no-cache.",
         )
+    changed = replayed.refused(report)
+    if changed:
+        raise Refused(f"the replay refuses it: {changed}", "Train another candidate.")
 
 
 def _check_tag(report: Report, image: Imaged) -> None:

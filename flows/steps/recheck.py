@@ -7,6 +7,7 @@ contract and policy of the request, the artifacts that the manifest repo names b
 data were validated, and that the model was trained as it says: `sluice reproduce` looks at that.
 """
 
+import datetime
 import math
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import tomli_w
 from msgspec.structs import astuple
 
 from flows.decision.case_file import CaseFile
@@ -24,8 +24,10 @@ from flows.decision.seals import AGAIN, compare, sealed
 from flows.engine.phases import Case, Decision, Report
 from flows.engine.store import Altered
 from flows.facts.decided import Decided
+from flows.facts.replayed import Forecast
 from flows.facts.step_files import (
     CASE,
+    FORECAST,
     METRICS,
     MODEL,
     REPORT,
@@ -39,6 +41,7 @@ from flows.facts.trained import Trained
 from flows.facts.validated import ReportFile
 from flows.steps.evidence import summarised
 from flows.steps.gate import GATE
+from flows.steps.replay import work_as_of
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import measured_again
@@ -47,9 +50,11 @@ from flows.steps.validate import reported, table
 from sluice.errors import Refused
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.identity import canonical, file_sha256, folder_hash, sha256
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.conversion import TOLERANCE
 from sluice.model.json_file import parse_json, read_json
-from sluice.model.metrics_file import Metrics, TrainedMetrics
+from sluice.model.metrics_file import Metrics
+from sluice.model.model_artifact import shipped_policy
 from sluice.model.tuning_file import Tuning
 from sluice.toml_text import read_toml
 
@@ -70,6 +75,7 @@ def check(report: Report) -> Decided:
         _model_again(decision.case)
         _opponents_again(decision.case)
         _scores_again(decision, folder / "scores")
+        _replay_again(decision, folder / "replay")
         return _verdict_again(decision, folder / "verdict")
 
 
@@ -122,22 +128,31 @@ def _model_again(case: Case) -> None:
     if not _equal(tuned.facts, told(request, tuning)):
         raise _other("what is remembered of the search")
     measured = measured_again(request, candidate.split, tuned, trained)
-    policy = read_toml(request.policy_text, "the policy")
-    shipped = read_toml(trained.read(f"{MODEL}/policy.toml").decode(), "the policy of the artifact")
-    threshold = shipped["operating_point"]["threshold"]
-    if not math.isclose(threshold, measured.threshold, abs_tol=TOLERANCE):
-        raise _other("the threshold")
-    policy["operating_point"]["threshold"] = threshold
-    if trained.read(f"{MODEL}/policy.toml") != tomli_w.dumps(policy).encode():
+    shipped = trained.read(f"{MODEL}/policy.toml").decode()
+    threshold = _threshold(shipped, measured.threshold)
+    if shipped != shipped_policy(request.policy_text, threshold):
         raise _other("the policy of the artifact")
     if trained.read(f"{MODEL}/contract.toml") != request.contract_text.encode():
         raise _other("the contract of the artifact")
-    told_by_artifact = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
+    told_by_artifact = trained.parsed(f"{MODEL}/metrics.json", type(measured.metrics))
     if not _equal(told_by_artifact, measured.metrics):
         raise _other("the metrics of the artifact")
     facts = Trained(folder_hash(trained.folder / MODEL), threshold, tuning.winner.family)
     if trained.facts != facts:
         raise _other("what is remembered of the training")
+
+
+def _threshold(shipped: str, measured: float | None) -> float | None:
+    """The threshold in the policy of the artifact, which is the measured one; None of both where
+    there are several classes.
+    """
+    if measured is None:
+        return None
+    policy = read_toml(shipped, "the policy of the artifact")
+    threshold: float = policy["operating_point"]["threshold"]
+    if not math.isclose(threshold, measured, abs_tol=TOLERANCE):
+        raise _other("the threshold")
+    return threshold
 
 
 def _opponents_again(case: Case) -> None:
@@ -157,7 +172,8 @@ def _scores_again(decision: Decision, folder: Path) -> None:
     scored = decision.scored
     facts = SCORE.work(folder, decision.case)
     _same_scores(read_scores(scored.read(SCORES)), read_scores((folder / SCORES).read_bytes()))
-    for name, schema in ((CASE, CaseFile), (METRICS, Metrics)):
+    several = decision.request.contract.target.several
+    for name, schema in ((CASE, CaseFile), (METRICS, ClassMetrics if several else Metrics)):
         now = read_json((folder / name).read_bytes(), schema, name)
         if not _equal(scored.parsed(name, schema), now):
             raise _other(f"{name} of score")
@@ -200,6 +216,26 @@ def _agree(judged: np.ndarray | None, now: np.ndarray | None) -> bool:
     if judged is None or now is None:
         return judged is now
     return bool(np.allclose(judged, now, rtol=0.0, atol=TOLERANCE, equal_nan=True))
+
+
+def _replay_again(decision: Decision, folder: Path) -> None:
+    """Both models replayed anew, on the days of the log that were over then."""
+    folder.mkdir()
+    replayed, today = decision.replayed, decision.request.tools.today()
+    known = FORECAST in replayed.outputs
+    if known and (day := replayed.parsed(FORECAST, Forecast).day):
+        today = min(today, datetime.date.fromisoformat(day))
+    facts = work_as_of(folder, decision.case, today)
+    if facts.origin != replayed.facts.origin:
+        raise _other("which rows were replayed")
+    if known != (folder / FORECAST).is_file():
+        raise _other(f"{FORECAST} of replay")
+    if known:
+        now = read_json((folder / FORECAST).read_bytes(), Forecast, FORECAST)
+        if not _equal(replayed.parsed(FORECAST, Forecast), now):
+            raise _other(f"{FORECAST} of replay")
+    if not _equal(replayed.facts, facts):
+        raise _other("what is remembered of the replay")
 
 
 def _verdict_again(decision: Decision, folder: Path) -> Decided:

@@ -25,6 +25,9 @@ from flows.facts.step_files import (
 )
 from sluice.errors import Refused
 from sluice.model import one_column
+from sluice.model.classes.metrics_file import ClassMetrics, TrainedClassMetrics
+from sluice.model.classes.one_column import best as best_of_classes
+from sluice.model.classes.trained import Part, Ships, released_metrics
 from sluice.model.clusters import numbered
 from sluice.model.duplicates import near_duplicates
 from sluice.model.json_file import read_json, write_json
@@ -52,7 +55,13 @@ if TYPE_CHECKING:
 
 Columns = dict[str, np.ndarray]
 # What a threshold is chosen by, as `changes` names it.
-_AIMED_BY = ("gate.precision_floor ", "gate.lift_floor ", "gate.cost_of_a_", "operating_point.")
+_AIMED_BY = (
+    "classes.weights ",
+    "gate.precision_floor ",
+    "gate.lift_floor ",
+    "gate.cost_of_a_",
+    "operating_point.",
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,11 @@ def _work(folder: Path, case: "Case") -> Scored:
     _require_both_classes(case, compared)
     candidate = _load(case.candidate.trained.folder / MODEL)
     judged = _judge(case, candidate, opponents, train, compared)
-    metrics = metrics_of(case, judged.scores, candidate.threshold)
+    metrics: Metrics | ClassMetrics
+    if candidate.weights:
+        metrics = class_metrics_of(case, judged.scores, candidate.weights)
+    else:
+        metrics = metrics_of(case, judged.scores, candidate.threshold)
     (folder / SCORES).write_bytes(write_scores(judged.scores))
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
@@ -115,11 +128,13 @@ def _work(folder: Path, case: "Case") -> Scored:
 
 def _require_both_classes(case: "Case", compared: _Comparable) -> None:
     """Raise Refused where nothing can be measured on the rows that are left."""
-    labels = compared.rows[case.request.contract.target.column]
-    if compared.left_out and len(np.unique(labels)) < 2:
+    target = case.request.contract.target
+    labels = compared.rows[target.column]
+    if compared.left_out and len(np.unique(labels)) < len(target.outcomes):
+        every = "every class" if target.several else "both classes"
         what = (
             f"{compared.left_out:,} rows of the holdout were seen by a model that it is compared"
-            f" with, and the {len(labels):,} that are left are not of both classes"
+            f" with, and the {len(labels):,} that are left are not of {every}"
         )
         raise Refused(what, "Bring rows that neither champion nor anchor was made with.")
 
@@ -134,19 +149,20 @@ def _judge(
     """Every model on the rows that all of them can be compared on, and what is known of these."""
     contract, holdout = case.request.contract, compared.rows
     target = contract.target.column
-    column, alone = one_column.best(contract, train, train[target], holdout)
+    best = best_of_classes if contract.target.several else one_column.best
+    column, alone = best(contract, train, train[target], holdout)
     scores = Scores(
         row_hash=holdout[HASH],
         labels=holdout[target],
         candidate=candidate.score(holdout),
         alone=alone,
-        champion=_scores_of("champion", opponents, compared),
-        anchor=_scores_of("anchor", opponents, compared),
+        champion=_scores_of(case, "champion", opponents, compared),
+        anchor=_scores_of(case, "anchor", opponents, compared),
         segments=segment_groups(contract, holdout),
         group_hash=holdout.get(GROUP),
     )
     document = CaseFile(
-        candidate=Judged(candidate.threshold),
+        candidate=_judged(candidate),
         one_column=column,
         facts=_row_facts(contract, train, compared),
         champion=_opponent(case, "champion", opponents),
@@ -155,8 +171,14 @@ def _judge(
     return _Judged(scores, document)
 
 
+def _judged(model: Model) -> Judged:
+    if model.weights:
+        return Judged(weights=model.weights)
+    return Judged(model.threshold)
+
+
 def _scores_of(
-    name: str, opponents: Mapping[str, Model], compared: _Comparable
+    case: "Case", name: str, opponents: Mapping[str, Model], compared: _Comparable
 ) -> np.ndarray | None:
     """The scores of champion or anchor; NaN where it cannot be compared, None where there is
     none.
@@ -164,7 +186,9 @@ def _scores_of(
     if name not in opponents:
         return None
     if name in compared.blind:
-        return np.full(len(compared.rows[HASH]), np.nan)
+        classes = case.request.contract.target.classes
+        rows = len(compared.rows[HASH])
+        return np.full((rows, len(classes)) if classes else rows, np.nan)
     return opponents[name].score(compared.rows)
 
 
@@ -172,7 +196,10 @@ def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Oppone
     if name not in opponents:
         return None
     moved = _moved(_policy(case, name), case.request.policy)
-    return Opponent(case.opponents[name].tag, opponents[name].threshold, moved)
+    tag, model = case.opponents[name].tag, opponents[name]
+    if model.weights:
+        return Opponent(tag, moved=moved, weights=model.weights)
+    return Opponent(tag, model.threshold, moved)
 
 
 def _moved(theirs: Policy, ours: Policy) -> str:
@@ -204,6 +231,8 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
         left_out = max(left_out, int((~unseen_rows).sum()))
         rows &= unseen_rows
         taken = accepted(model.contract, holdout)
+        if model.contract.target.classes != case.request.contract.target.classes:
+            taken[:] = False  # it answers another question
         share = float(taken.mean())
         smallest = min(smallest, share)
         if share >= required:
@@ -313,6 +342,26 @@ def metrics_of(case: "Case", scores: Scores, threshold: float) -> Metrics:
         cross_validation=cross_validation(tuning.winner),
         segments=by_segment(labels, candidate >= threshold, scores.segments, level, clusters),
         grouped_precision=trained.grouped_precision,
+        weighted_by=trained.weighted_by,
+    )
+
+
+def class_metrics_of(case: "Case", scores: Scores, weights: tuple[float, ...]) -> ClassMetrics:
+    """The same of several classes."""
+    request = case.request
+    ships = Ships(
+        request.model,
+        request.contract.target.classes,
+        weights,
+        two_sided(request.policy.gate.level),
+    )
+    return released_metrics(
+        ships,
+        Part(scores.labels, scores.candidate),
+        dict(scores.segments),
+        case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedClassMetrics),
+        case.candidate.tuned.parsed(TUNING, Tuning).winner,
+        numbered(scores.group_hash),
     )
 
 

@@ -44,15 +44,15 @@ def _work(folder: Path, request: "Request", validated: "Result[Validated]") -> S
     if contract.group:
         del columns[contract.group.key]
         columns[GROUP] = hashes
-    labels = columns[contract.target.column]
+    labels, outcomes = columns[contract.target.column], contract.target.outcomes
     if policy.by_time:
         if times is None:
             what = f"the table has no column {contract.as_of!r}, and [split] is by time"
             raise Refused(what, "Export it with the day or time of each row.")
         columns[TIME] = times
-        rows = parts_by_time(policy, times, columns.get(GROUP), labels)
+        rows = parts_by_time(policy, times, columns.get(GROUP), labels, outcomes)
     else:
-        rows = parts(policy, hashes, labels)
+        rows = parts(policy, hashes, labels, outcomes)
     for part in PARTS:
         chosen = {name: values[rows[part]] for name, values in columns.items()}
         (folder / f"{part}.parquet").write_bytes(to_parquet(chosen))

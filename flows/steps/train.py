@@ -13,8 +13,11 @@ from flows.facts.trained import Trained
 from sluice.errors import Refused
 from sluice.identity import folder_hash
 from sluice.model import model_artifact
+from sluice.model.classes.metrics_file import TrainedClassMetrics
+from sluice.model.classes.trained import Part, Ships, trained_metrics
 from sluice.model.clusters import alike, numbered, of_share
-from sluice.model.conversion import check_agreement, convert
+from sluice.model.coding import coding_of
+from sluice.model.conversion import check_agreement, convert, scores_of
 from sluice.model.floor_proposal import propose, told
 from sluice.model.metrics import by_segment, cross_validation, group_table, measure, two_sided
 from sluice.model.metrics_file import (
@@ -25,18 +28,20 @@ from sluice.model.metrics_file import (
 )
 from sluice.model.model_artifact import group_order, segment_groups
 from sluice.model.model_card import model_card
+from sluice.model.monotone import directions
 from sluice.model.operating_curve import counted_again, operating_curve
 from sluice.model.operating_point import threshold_for
 from sluice.model.reference import histogram
 from sluice.model.split import GROUP
 from sluice.model.table import from_parquet
 from sluice.model.times import TIME
-from sluice.model.training import fit
+from sluice.model.training import Rows, fit_rows, row_weights
 from sluice.model.tuning_file import Trial, Tuning
 from sluice.policy import Policy, load_policy
+from sluice.served.classes import weights_of
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, feature_names, numeric_features
-from sluice.served.scoring import open_session, score_matrix
+from sluice.toml_text import read_toml
 
 if TYPE_CHECKING:
     from flows.engine.request import Request
@@ -47,7 +52,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of the rows: labels and scores, each of shape (rows,)."""
+    """One part of the rows: labels and scores, each of shape (rows,); of several classes the scores
+    have the shape (rows, classes).
+    """
 
     labels: np.ndarray
     scores: np.ndarray
@@ -86,13 +93,16 @@ def _work(
 ) -> Trained:
     """Write the artifact folder. Raises SluiceError where ONNX and scikit-learn do not agree."""
     contract = request.contract
-    train = from_parquet(split.read(TRAIN_ROWS))
-    validation = from_parquet(split.read(VALIDATION_ROWS))
     tuning = tuned.parsed(TUNING, Tuning)
-    fitted = _fit(contract, train, validation, tuning.winner)
-    threshold = _threshold(request.policy, fitted)
-    curve = operating_curve(fitted.validation.labels, fitted.validation.scores)
-    metrics = _metrics(request, threshold, fitted, tuning, curve)
+    fitted = _fit(contract, split, tuning.winner)
+    threshold: float | None = None
+    metrics: TrainedMetrics | TrainedClassMetrics
+    if contract.target.several:
+        metrics = _class_metrics(request, fitted, tuning)
+    else:
+        threshold = _threshold(request.policy, fitted)
+        curve = operating_curve(fitted.validation.labels, fitted.validation.scores)
+        metrics = _metrics(request, threshold, fitted, tuning, curve)
     card = _card(request, split, metrics, tuning)
     (folder / MODEL).mkdir()
     model_artifact.write(
@@ -102,7 +112,8 @@ def _work(
             request.contract_text,
             request.policy_text,
             threshold,
-            histogram(contract, train),
+            # Read once more: beside the matrix and a fit they would be too much of a large table.
+            histogram(contract, from_parquet(split.read(TRAIN_ROWS))),
             metrics,
             card,
         ),
@@ -112,10 +123,12 @@ def _work(
 
 @dataclass(frozen=True)
 class Remeasured:
-    """What training says of a model, measured anew: its threshold and its metrics."""
+    """What training says of a model, measured anew: its threshold, which there is not where there
+    are several classes, and its metrics.
+    """
 
-    threshold: float
-    metrics: TrainedMetrics
+    threshold: float | None
+    metrics: TrainedMetrics | TrainedClassMetrics
 
 
 def measured_again(
@@ -131,18 +144,19 @@ def measured_again(
     """
     contract = request.contract
     content = trained.read(f"{MODEL}/model.onnx")
-    session = open_session(content)
     train = from_parquet(split.read(TRAIN_ROWS))
     validation = from_parquet(split.read(VALIDATION_ROWS))
     learnt, judged = [
-        _Part(rows[contract.target.column], score_matrix(session, encode(contract, rows)))
+        _Part(rows[contract.target.column], scores_of(content, encode(contract, rows)))
         for rows in (train, validation)
     ]
     clusters = numbered(validation.get(GROUP))
     groups, until = segment_groups(contract, validation), _until(train, validation)
     fitted = _Fitted(content, learnt, judged, groups, clusters, until)
-    threshold = _threshold(load_policy(request.policy_text), fitted)
     tuning = tuned.parsed(TUNING, Tuning)
+    if contract.target.several:
+        return Remeasured(None, _class_metrics(request, fitted, tuning))
+    threshold = _threshold(load_policy(request.policy_text), fitted)
     shipped = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics).curve
     curve = counted_again(shipped, judged.labels, judged.scores)
     return Remeasured(threshold, _metrics(request, threshold, fitted, tuning, curve))
@@ -163,23 +177,35 @@ def _threshold(policy: Policy, fitted: _Fitted) -> float:
         raise Refused(refused.what, f"{refused.fix}{told(proposal)}") from refused
 
 
-def _fit(contract: Contract, train: Columns, validation: Columns, winner: Trial) -> _Fitted:
+def _fit(contract: Contract, split: "Result[SplitRows]", winner: Trial) -> _Fitted:
     """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
-    learnt, judged = encode(contract, train), encode(contract, validation)
-    labels = train[contract.target.column]
-    numeric = numeric_features(contract)
-    estimator = fit(winner.family, winner.parameters, learnt, labels, numeric)
+    train = from_parquet(split.read(TRAIN_ROWS))
+    validation = from_parquet(split.read(VALIDATION_ROWS))
+    learnt, labels = encode(contract, train), train[contract.target.column]
+    weights, until = row_weights(contract, train), _until(train, validation)
+    del train
+    rows = Rows(
+        learnt,
+        labels,
+        numeric_features(contract),
+        coding_of(contract),
+        weights,
+        directions(contract),
+    )
+    estimator = fit_rows(winner.family, winner.parameters, rows)
     model = convert(estimator, len(feature_names(contract)))
     check_agreement(estimator, model, learnt)
+    taught = _Part(labels, scores_of(model, learnt))
+    del learnt  # the largest of all that a release holds
+    judged = encode(contract, validation)
     check_agreement(estimator, model, judged)
-    session = open_session(model)
     return _Fitted(
         model,
-        _Part(labels, score_matrix(session, learnt)),
-        _Part(validation[contract.target.column], score_matrix(session, judged)),
+        taught,
+        _Part(validation[contract.target.column], scores_of(model, judged)),
         segment_groups(contract, validation),
         numbered(validation.get(GROUP)),
-        _until(train, validation),
+        until,
     )
 
 
@@ -219,6 +245,7 @@ def _metrics(
         groups=group_table(groups, group_order(request.contract), gate.segment_positives),
         grouped_precision=_grouped_precision(validation.labels == 1, flagged, clusters),
         made_until=fitted.until,
+        weighted_by=request.contract.weight.name if request.contract.weight else UNSET,
     )
 
 
@@ -232,8 +259,23 @@ def _grouped_precision(
     return GroupedPrecision(design.factor, design.freedom, alike(clusters))
 
 
+def _class_metrics(request: "Request", fitted: _Fitted, tuning: Tuning) -> TrainedClassMetrics:
+    """The same of several classes, which are answered by the weights of the policy."""
+    classes = request.contract.target.classes
+    gate = load_policy(request.policy_text).gate
+    weights = weights_of(read_toml(request.policy_text, "the policy"), classes, "the policy")
+    train, validation = (
+        Part(part.labels, part.scores) for part in (fitted.train, fitted.validation)
+    )
+    ships = Ships(request.model, classes, weights, two_sided(gate.level))
+    return trained_metrics(ships, train, validation, tuning.winner, fitted.clusters, fitted.until)
+
+
 def _card(
-    request: "Request", split: "Result[SplitRows]", metrics: TrainedMetrics, tuning: Tuning
+    request: "Request",
+    split: "Result[SplitRows]",
+    metrics: TrainedMetrics | TrainedClassMetrics,
+    tuning: Tuning,
 ) -> str:
     lineage = {
         "training rows (SHA-256)": split.hash(TRAIN_ROWS),
@@ -242,7 +284,7 @@ def _card(
         "policy (SHA-256)": request.policy_sha256,
     }
     tables = {name: value for name, value in vars(request.policy).items() if name != "reviewed"}
-    policy = {name: vars(value) for name, value in tables.items()}
+    policy = {name: vars(value) for name, value in tables.items() if value is not None}
     return model_card(request.contract, metrics, tuning, policy, lineage)
 
 

@@ -1,17 +1,25 @@
 """Search for the best family and parameters by cross-validation on the training rows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
 
 from flows.engine.step import Step
 from flows.facts.step_files import TRAIN_ROWS, TUNING
 from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
-from sluice.model.split import GROUP
+from sluice.model.adaptive_search import fits_of, rows_looked_at, searched
+from sluice.model.coding import coding_of
+from sluice.model.monotone import allowed, directions
+from sluice.model.split import GROUP, HASH
 from sluice.model.table import from_parquet
 from sluice.model.times import TIME
-from sluice.model.training import tune
+from sluice.model.training import Rows, row_weights
 from sluice.model.tuning_file import Tuning, write_tuning
+from sluice.policy import ADAPTIVE
 from sluice.served.encoding import encode, numeric_features
 
 if TYPE_CHECKING:
@@ -25,32 +33,50 @@ def _inputs(request: "Request", split: "Result[SplitRows]") -> dict[str, str]:
     return {
         "train": split.hash(TRAIN_ROWS),
         "contract": request.contract_sha256,
-        "policy": value_hash({**vars(search), "families": list(search.families)}),
+        "policy": value_hash(search.named),
     }
 
 
 def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned:
     """Write tuning.json: every trial, and the winner."""
-    search = request.policy.search
     columns = from_parquet(split.read(TRAIN_ROWS))
-    with request.tools.progress.trials(search.trials) as progress:
-        tuning = tune(
-            encode(request.contract, columns),
-            columns[request.contract.target.column],
-            numeric_features(request.contract),
-            search,
-            progress,
-            request.settings.workers,
-            groups=columns.get(GROUP),
-            times=columns.get(TIME),
-        )
+    monotone = directions(request.contract)
+    search = request.policy.search
+    tried = allowed(search.families, monotone, search.positive_weight)
+    search = replace(search, families=tried.families)
+    looked_at = None
+    if search.method == ADAPTIVE:
+        looked_at = rows_looked_at(len(columns[HASH]), search.seed)
+        columns = columns if looked_at is None else _rows(columns, looked_at)
+    rows = Rows(
+        encode(request.contract, columns),
+        columns[request.contract.target.column],
+        numeric_features(request.contract),
+        coding_of(request.contract),
+        row_weights(request.contract, columns),
+        monotone,
+    )
+    groups, times = columns.get(GROUP), columns.get(TIME)
+    del columns  # the matrix has what is needed of them
+    with request.tools.progress.trials(fits_of(search)) as progress:
+        tuning = searched(rows, search, progress, request.settings.workers, groups, times)
+    if tried.left_out:
+        tuning = msgspec.structs.replace(tuning, left_out=tried.left_out)
+    if looked_at is not None:
+        tuning = msgspec.structs.replace(tuning, looked_at=len(looked_at))
     (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
     return told(request, tuning)
 
 
+def _rows(columns: dict[str, np.ndarray], places: np.ndarray) -> dict[str, np.ndarray]:
+    return {key: values[places] for key, values in columns.items()}
+
+
 def told(request: "Request", tuning: Tuning) -> Tuned:
     """The facts of a search: they follow from tuning.json."""
-    counts = dict.fromkeys(request.policy.search.families, 0)
+    left_out = tuning.left_out or {}
+    tried = [name for name in request.policy.search.families if name not in left_out]
+    counts = dict.fromkeys(tried, 0)
     for trial in tuning.trials:
         counts[trial.family] += 1
     winner = tuning.winner

@@ -3,6 +3,7 @@
 from flows.views.escape import escape
 from flows.views.terminal import console, identity, row
 from flows.views.wording import measured
+from sluice.gitops.approvals import Count
 from sluice.gitops.state import Anchor
 
 
@@ -20,6 +21,12 @@ def show(model: str, anchor: Anchor | None) -> None:
     for name, value in rows.items():
         row(out, name, value)
     out.print(f"[bold]Release {anchor.release} is the anchor of {escape(model)}.[/]")
+
+
+def show_count(tag: str, count: Count) -> None:
+    """Who stands behind a move, and what to type where they are enough."""
+    ending = f": `sluice anchor set {escape(tag)}` moves it" if count.enough else ""
+    console(stderr=False).print(f"[bold]Approved. {escape(count.sentence)}{ending}.[/]")
 
 
 def say(sentence: str) -> None:

@@ -1,6 +1,6 @@
 """A canary in a terminal: its steps, what the judge has found, and what it waits for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -9,11 +9,13 @@ from rich.text import Text
 from flows.canary.following import Found
 from flows.views.escape import escape
 from flows.views.wording import when
+from sluice.canary.looks import Look
 from sluice.canary.progress import Progress, Stage
-from sluice.canary.verdict import Measure
+from sluice.canary.verdict import Measure, way
 
 _MARKS = {"done": "[green]●[/]", "now": "[bold yellow]▶[/]", "ahead": "[dim]○[/]"}
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "no answer": "yellow"}
+_LOOKS = 3  # whose bounds are shown
 _WORDS = {
     "healthy": "Passed",
     "unproven": "Not judged",
@@ -54,7 +56,10 @@ def lines(found: Found) -> list[str]:
     ]
     shown += [_stage(number, stage) for number, stage in enumerate(at.stages, 1)]
     shown += [_measure(measure) for measure in at.measures]
+    shown += _closing_in(at.looks)
     shown += _look(at)
+    if at.thin:
+        shown.append(f"[yellow]{escape(at.thin)}[/]")
     shown.append(f"[bold]{escape(_last(found))}[/]")
     return shown
 
@@ -67,16 +72,37 @@ def _stage(number: int, stage: Stage) -> str:
 
 
 def _measure(measure: Measure) -> str:
-    """A measure, and the bounds between which its difference lies so far."""
+    """A measure, and how far the evidence against it is on the way to taking the canary back."""
     colour = _COLOURS.get(measure.verdict, "dim")
-    bounds = ""
-    if measure.low is not None and measure.high is not None:
-        bounds = f"  difference in [{measure.low:+.3f}, {measure.high:+.3f}]"
+    far = f"{100 * way(measure):3.0f} % to fail" if measure.needed > 1.0 else ""
     both = ""
     if measure.canary is not None and measure.stable is not None:
-        both = f"  {measure.canary:.3f} beside {measure.stable:.3f}"
+        both = f"{measure.canary:.3f} beside {measure.stable:.3f}"
     name = f"{measure.name:<12}"
-    return f"   [{colour}]{measure.verdict:<12}[/] {escape(name)}{escape(both)}{escape(bounds)}"
+    return f"   [{colour}]{measure.verdict:<12}[/] {escape(name)}{far:<13}  {both}".rstrip()
+
+
+def _closing_in(looks: Sequence[Look]) -> list[str]:
+    """The bounds of the share flagged at the last looks, and what they have to come to."""
+    bounds = [look.flagged for look in looks if look.flagged]
+    known = [one for one in bounds if one.low is not None or one.high is not None]
+    if not known:
+        return []
+    now = known[-1]
+    shown = [_bounds(one) for one in known[-_LOOKS:]]
+    lines = [f"[dim]{'Bounds':<10}[/] {' → '.join(shown)}"]
+    if now.expected is not None and now.tolerated is not None and now.alarming is not None:
+        low, high = now.expected - now.alarming, now.expected + now.alarming
+        fails = f"{now.expected - now.tolerated:+.3f} or {now.expected + now.tolerated:+.3f}"
+        lines.append(f"{'':<10} passes inside {low:+.3f} to {high:+.3f}, fails beyond {fails}")
+    return lines
+
+
+def _bounds(measure: Measure) -> str:
+    """The bounds of a difference; a side that is still open is not known."""
+    low = "?" if measure.low is None else f"{measure.low:+.3f}"
+    high = "?" if measure.high is None else f"{measure.high:+.3f}"
+    return f"{low} to {high}"
 
 
 def _look(at: Progress) -> list[str]:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from flows.project.data_merge import Told
 from flows.project.data_pointer import Added, Standing, State
 from flows.views.escape import escape
 from flows.views.terminal import row
+from flows.views.wording import count
 
 _STATES: dict[State, str] = {
     "here": "kept on this machine",
@@ -30,7 +32,8 @@ def added(out: Console, pointer: Added) -> None:
     if pointer.before:
         row(out, "Before", pointer.before)
     kind, _, path = pointer.reference.partition(":")
-    files = [pointer.file, *([path] if kind in ("file", "dvc") else [])]
+    of_project = kind in ("file", "dvc") or path.endswith(".toml")
+    files = [pointer.file, *([path] if of_project else [])]
     row(out, "Next", f"git add {' '.join(files)}; a push of them to main releases {pointer.model}")
     out.print(f"[bold]Written: {escape(pointer.file)}.[/]")
 
@@ -43,3 +46,32 @@ def standing(out: Console, found: Sequence[Standing]) -> None:
         row(out, one.model, what + (one.said or _STATES[one.state]), width=width)
     if not found:
         out.print("The project has no model.")
+
+
+def merged(out: Console, told: Told) -> None:
+    """What came of new rows, and what to do with it."""
+    row(out, "Added", count(told.added, "row") + _positives(told.positives))
+    if told.holdout is not None and told.added:
+        row(out, "Holdout", f"{told.holdout:,} of them{_positives(told.holdout_positives)}")
+    for name, number, why in (
+        ("Corrected", told.corrected, "the outcome is another one now"),
+        ("Repeated", told.repeated, "there already, and left as they were"),
+        ("Unlabelled", told.unlabelled, "no outcome yet, so left out"),
+        ("Unjoined", told.unjoined, "no record that was known by their day"),
+    ):
+        if number:
+            row(out, name, f"{count(number, 'row')}: {why}")
+    if not told.file:
+        out.print("[bold]Nothing to do: the table has all of these rows.[/]")
+        return
+    if told.pointer:
+        files = f"git add {told.pointer} {told.file}"
+        row(out, "Next", f"{files}; a push of them to main releases {told.model}")
+    else:
+        row(out, "Next", "put it where the pointer names it, then: sluice data add ADDRESS")
+    out.print(f"[bold]Written: {escape(told.file)}, {count(told.rows, 'row')}.[/]")
+
+
+def _positives(number: int | None) -> str:
+    """How many of them are positive; nothing where the target has several classes."""
+    return "" if number is None else f", {count(number, 'positive')}"

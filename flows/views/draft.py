@@ -5,9 +5,11 @@ from rich.table import Table
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.wording import count
+from sluice.draft.classes import ClassLimits
 from sluice.draft.domains import NONE
 from sluice.draft.drafting import Draft
 from sluice.draft.limits import SMALL, Limits
+from sluice.draft.operating import share_of_answer
 from sluice.percent import percent
 
 QUESTION = (
@@ -15,6 +17,7 @@ QUESTION = (
     " Enter for the best F1"
 )
 _COLOURS = {"ignored": "yellow", "target": "bold", "protected": "magenta", "group": "cyan"}
+_MORE = 0.03  # of ROC-AUC: so much more than its best column a model is soon seen to know
 
 
 def show(draft: Draft) -> None:
@@ -31,15 +34,102 @@ def show(draft: Draft) -> None:
     out.print(table)
     out.print("[dim]Alone: the ROC-AUC of the column by itself; 0.50 says nothing.[/]")
     out.print()
-    out.print(_points(draft.limits))
-    out.print("[dim]--point 0.1 writes the point that flags 10 % of the rows into the policy.[/]")
-    for sentence in told(draft.limits):
+    if isinstance(draft.limits, ClassLimits):
+        out.print(_classes(draft.limits))
+    else:
+        out.print(_points(draft.limits))
+        out.print(
+            "[dim]--point 0.1 writes the point that flags 10 % of the rows into the policy.[/]"
+        )
+    sentences = (
+        told_of_classes(draft.limits)
+        if isinstance(draft.limits, ClassLimits)
+        else told(draft.limits)
+    )
+    for sentence in sentences:
+        out.print(escape(sentence))
+    if sentence := best_column(draft):
         out.print(escape(sentence))
     if draft.domain != NONE:
         out.print(
             f"Statements of use, misuse and duties are those of {draft.domain}; --domain takes"
             " others."
         )
+
+
+def has_points(draft: Draft) -> bool:
+    """Whether a person can choose how many are flagged."""
+    return isinstance(draft.limits, Limits) and draft.limits.proposal is not None
+
+
+def share_of(answer: str, draft: Draft) -> float:
+    """The share of the rows that an answer to QUESTION means. Raises UsageError."""
+    if draft.judged is None or isinstance(draft.limits, ClassLimits):
+        return 0.0
+    return share_of_answer(answer, draft.limits.points, draft.judged)
+
+
+def floors_of(draft: Draft) -> str:
+    """The floors of a draft, in a sentence."""
+    return "" if isinstance(draft.limits, ClassLimits) else floors(draft.limits)
+
+
+def _classes(limits: ClassLimits) -> Table:
+    table = Table("Class", box=None, pad_edge=False, header_style="dim")
+    for heading in ("rows", "recall", "in a holdout like yours", "floor"):
+        table.add_column(heading, justify="right")
+    if limits.weighed:
+        table.add_column("weight", justify="right")
+    for one in limits.classes:
+        cells = [
+            escape(one.name),
+            f"{one.rows:,}",
+            f"{one.recall:.2f}",
+            f"{one.limits[0]:.2f} to {one.limits[1]:.2f}",
+            f"{one.floor:g}" if one.floor else "none",
+        ]
+        if limits.weighed:
+            cells.append(f"{one.weight:g}")
+        table.add_row(*cells)
+    return table
+
+
+def told_of_classes(limits: ClassLimits) -> list[str]:
+    """What the quick model and the floors rest on, a sentence each."""
+    about = "about " if limits.sampled else ""
+    sentences = [
+        "A quick model, cross-validated without the holdout, has a mean recall over"
+        f" {len(limits.classes)} classes of {limits.recall:.3f}, and a mean ROC-AUC of"
+        f" {limits.roc_auc:.3f}. The holdout, {about}{count(limits.holdout, 'row')}, was counted"
+        " and not looked at."
+    ]
+    if limits.weighed:
+        sentences.append(
+            "The most probable class would leave one of them hardly ever answered: rarer classes"
+            f" weigh more. Without weights the mean recall is {limits.plain:.3f}."
+        )
+    if not limits.recall_floor:
+        return [*sentences, "No floor of this table can be told from chance: label more rows."]
+    return [
+        *sentences,
+        f"Floor of the mean recall, from what it reaches and not from what is needed:"
+        f" {limits.recall_floor:g}. Read policy.toml, and write reviewed = true there.",
+    ]
+
+
+def best_column(draft: Draft) -> str:
+    """Where one feature alone says nearly as much as the quick model, a sentence that says what a
+    release has to show; else empty.
+    """
+    features = {column.name for column in draft.roles.role("feature")}
+    looks = [look for look in draft.looks if look.name in features]
+    best = max(looks, key=lambda look: look.roc_auc, default=None)
+    if best is None or draft.limits.roc_auc - best.roc_auc >= _MORE:
+        return ""
+    return (
+        f"{best.name} alone has a ROC-AUC of {best.roc_auc:.3f}. A release has to be shown to find"
+        " more than its best column does; a holdout like this one may be too small for that."
+    )
 
 
 def _points(limits: Limits) -> Table:
@@ -111,8 +201,43 @@ def _seen(limits: Limits) -> str:
 
 def document(draft: Draft) -> dict[str, object]:
     """The draft for a program: columns with role and evidence, leaks, floors."""
-    limits = draft.limits
+    return {**_of_table(draft), **_of_limits(draft.limits)}
+
+
+def _of_limits(limits: Limits | ClassLimits) -> dict[str, object]:
+    """What a quick model reaches, and the floors."""
+    if isinstance(limits, ClassLimits):
+        return {
+            "roc_auc": round(limits.roc_auc, 4),
+            "recall": round(limits.recall, 4),
+            "holdout": {"rows": limits.holdout},
+            "classes": [
+                {
+                    "name": one.name,
+                    "rows": one.rows,
+                    "recall": round(one.recall, 4),
+                    "floor": one.floor,
+                    "weight": one.weight,
+                }
+                for one in limits.classes
+            ],
+            "recall_floor": limits.recall_floor,
+        }
     floors = limits.proposal.lines() if limits.proposal else ()
+    return {
+        "roc_auc": round(limits.roc_auc, 4),
+        "holdout": {
+            "rows": limits.holdout,
+            "positives": limits.positives,
+            "gain": None if limits.gain is None else round(limits.gain, 4),
+        },
+        "floors": list(floors),
+        "labels_needed": 0 if limits.proposal else limits.labels,
+    }
+
+
+def _of_table(draft: Draft) -> dict[str, object]:
+    """What the table is."""
     return {
         "schema": 1,
         "rows": draft.rows,
@@ -126,12 +251,4 @@ def document(draft: Draft) -> dict[str, object]:
             for one in draft.roles.columns
         ],
         "leaks": [look.name for look in draft.looks if look.leak],
-        "roc_auc": round(limits.roc_auc, 4),
-        "holdout": {
-            "rows": limits.holdout,
-            "positives": limits.positives,
-            "gain": None if limits.gain is None else round(limits.gain, 4),
-        },
-        "floors": list(floors),
-        "labels_needed": 0 if limits.proposal else limits.labels,
     }

@@ -9,7 +9,10 @@ from flows.views.escape import escape
 from flows.views.wording import count, person, short, when
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.audit.history import History, Row
+    from flows.engine.runs import Run
 
 # kind or verdict -> mark, colour
 MARKS = {
@@ -29,6 +32,14 @@ MARKS = {
     "PROMOTE": ("△", "yellow"),
     NOT_PROMOTED: ("–", "yellow"),
 }
+# how a run ended -> mark, colour
+RUN_MARKS = {
+    "promoted": ("▲", "green"),
+    "nothing to do": ("·", "dim"),
+    "refused": ("✕", "red"),
+    "quarantined": ("✕", "red"),
+}
+_SLOWEST = 3
 _SHOWN = 90  # characters of a sentence
 
 
@@ -46,6 +57,32 @@ def history(out: Console, history: "History", limit: int) -> None:
     if history.canary:
         out.print(f"[dim]Canary[/]  {escape(history.canary)}")
     out.print(f"[bold]{escape(last(history))}[/]")
+
+
+def runs(out: Console, found: "Sequence[Run]", model: str) -> None:
+    """Two lines for each run of this machine, the newest last: how it ended, and its steps."""
+    if not found:
+        out.print(f"No run of {escape(model)} is known on this machine.")
+        return
+    for run in found:
+        mark, colour = RUN_MARKS.get(run.outcome, ("–", "yellow"))
+        name = f"{run.outcome}, {run.verdict}" if run.verdict else run.outcome
+        took = f"{run.seconds:,.1f} s"
+        out.print(
+            f"[dim]{escape(when(run.began))}[/]  [{colour}]{mark}[/] {escape(name)} in {took}: "
+            f"{escape(run.sentence[:_SHOWN])}"
+        )
+        out.print(f"[dim]  {escape(_steps(run))}[/]")
+
+
+def _steps(run: "Run") -> str:
+    """The steps of a run in a line, the slowest by name."""
+    worked = [step for step in run.steps if step.state != "hit"]
+    text = f"{len(run.steps) - len(worked)} of {count(len(run.steps), 'step')} taken from before"
+    if worked:
+        slowest = sorted(worked, key=lambda step: -step.seconds)[:_SLOWEST]
+        text += "; " + ", ".join(f"{step.title} {step.seconds:.1f} s" for step in slowest)
+    return f"{text}; {run.page}" if run.page else text
 
 
 def _line(row: "Row") -> str:

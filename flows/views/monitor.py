@@ -1,7 +1,5 @@
 """The report of the monitor and the labels that were added, in a terminal."""
 
-from pathlib import Path
-
 from rich.console import Console
 
 from flows.adapters.plain_text import in_markdown
@@ -67,15 +65,16 @@ def _show_tried(out: Console, tried: Tried, model: str) -> None:
         row(out, "", brake, width=_LABEL)
 
 
-def markdown(report: Report, tried: Tried | None, page: Path) -> str:
-    """The same for the page of a run; `page` is the file that has the pictures."""
+def markdown(report: Report, tried: Tried | None, pictures: str) -> str:
+    """The same for the page of a run; `pictures` says where they are, if anywhere."""
     rows = {
         "Log": _log_in_words(report),
         "Labels": labels_in_words(report),
         "Live": live_in_words(report),
         "Promised": promised_in_words(report),
-        "Pictures": f"in {page}, on the machine of this run",
     }
+    if pictures:
+        rows["Pictures"] = pictures
     if tried:
         rows["Candidate"] = tried.decision.sentence
     told = "".join(f"- **{name}**: {in_markdown(what)}\n" for name, what in rows.items())

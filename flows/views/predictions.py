@@ -30,7 +30,12 @@ def show(answer: Json) -> None:
 
 
 def line(answer: Json) -> str:
-    """An answer in one line: `prediction 0, Stay, Risk: Very Low (0.1471)`."""
+    """An answer in one line: `prediction 0, Stay, Risk: Very Low (0.1471)`; of several classes
+    `late (damaged 0.1023, late 0.8210, on time 0.0767)`.
+    """
+    if "probabilities" in answer:
+        shares = ", ".join(f"{name} {share:.4f}" for name, share in answer["probabilities"].items())
+        return f"{answer['prediction']} ({shares})"
     risk = f"Risk: {answer['tier'].title()} ({answer['probability']:.4f})"
     return f"prediction {answer['prediction']}, {answer['label']}, {risk}"
 
@@ -49,12 +54,30 @@ def problems(sheet: Sheet) -> None:
 
 def as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -> str:
     """One line for each answer, in the order of the file."""
+    if contract.target.several:
+        return _classes_as_csv(contract, sheet, answers)
     head = (contract.id.name, "line", "prediction", "label", "probability", "tier")
     rows = []
     for row, answer in zip(sheet.rows, answers, strict=True):
         probability = f"{answer['probability']:.8f}"
         label, tier = answer["label"], answer["tier"]
         rows.append((row.id, row.line, answer["prediction"], label, probability, tier))
+    return write_csv(head, rows).replace("\r\n", "\n")
+
+
+def _classes_as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -> str:
+    """The same of several classes, with a column for the probability of each."""
+    classes = contract.target.classes
+    head = (contract.id.name, "line", "prediction", *(f"probability of {one}" for one in classes))
+    rows = [
+        (
+            row.id,
+            row.line,
+            answer["prediction"],
+            *(f"{answer['probabilities'][one]:.8f}" for one in classes),
+        )
+        for row, answer in zip(sheet.rows, answers, strict=True)
+    ]
     return write_csv(head, rows).replace("\r\n", "\n")
 
 

@@ -4,7 +4,7 @@ On a terminal a spinner turns beside the name of the step, with its seconds and 
 there is no terminal there is no spinner.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -68,22 +68,32 @@ def working(title: str) -> Iterator[None]:
 
 
 @contextmanager
-def trials(total: int) -> Iterator[Callable[["Trial"], None]]:
-    """How many trials of a search are done, with the best score so far."""
-    best = 0.0
-    done = 0
+def trials(
+    total: int, clock: Callable[[], float] = monotonic
+) -> Iterator[Callable[["Trial"], None]]:
+    """How many fits of a search are done, of so many at most, with the best score so far and the
+    seconds that are left at this pace. `clock` gives seconds.
+    """
+    seen: list[Trial] = []
+    began = clock()
 
-    def seen(trial: "Trial") -> None:
-        nonlocal best, done
-        best = max(best, trial.score)
-        done += 1
+    def tell(trial: "Trial") -> None:
+        seen.append(trial)
         spinner = _spinner.get()
         if spinner:
-            family = trial.family.replace("_", " ")
-            spinner.detail(f"trial {done} of {total}, {family}, best {best:.4f}")
+            spinner.detail(found_by(seen, total, clock() - began))
 
     with working("Tune"):
-        yield seen
+        yield tell
+
+
+def found_by(trials: Sequence["Trial"], total: int, spent: float) -> str:
+    """What a search has found by its last trial, after so many seconds."""
+    fits = sum(len(trial.folds) for trial in trials)
+    most = max(len(trial.folds) for trial in trials)  # those of fewer folds were ended early
+    best = max(trial.score for trial in trials if len(trial.folds) == most)
+    family = trials[-1].family.replace("_", " ")
+    return f"{done_of(f'fit {fits} of {total}', fits / total, spent)}, {family}, best {best:.4f}"
 
 
 def share(clock: Callable[[], float] = monotonic) -> Callable[[str, float], None]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from flows.adapters.plain_text import in_markdown, visible
 from flows.views.escape import escape
 from flows.views.terminal import console, diff_line
+from sluice.gitops import way_back
 
 if TYPE_CHECKING:
     from flows.gitops.rollback import Plan
@@ -19,6 +20,8 @@ def show(plan: "Plan") -> None:
     bad, target = escape(plan.bad.tag), escape(plan.target.tag)
     out.print(f"[dim]From[/]  release {plan.bad.release}, {bad}, which goes into quarantine")
     out.print(f"[dim]To[/]    release {plan.target.release}, {target}")
+    style = "dim" if way_back.is_proven(plan.target) else "bold yellow"
+    out.print(f"[{style}]Proof[/] {plan.proof}")
 
 
 def markdown(written: "Written", plan: "Plan | None") -> str:
@@ -30,6 +33,7 @@ def markdown(written: "Written", plan: "Plan | None") -> str:
     rows = {
         "from": f"release {bad.release}, {bad.tag}, which goes into quarantine",
         "to": f"release {target.release}, {target.tag}",
+        "proof": plan.proof,
         "why": plan.why,
         "commit": written.commit,
     }

@@ -10,6 +10,8 @@ from flows.views.escape import escape
 from flows.views.terminal import console
 from sluice.gate.decide import Verdict
 from sluice.gate.order import place
+from sluice.model.classes.metrics_file import ClassMetrics
+from sluice.model.classes.summary import class_summary
 from sluice.model.json_file import Unreadable, convert
 from sluice.model.metrics import at_threshold, summary, worst_group
 from sluice.model.metrics_file import Confusion, Group, Intervals
@@ -38,6 +40,9 @@ def show(verdict: Verdict, metrics: Mapping[str, object]) -> None:
     with contextlib.suppress(Unreadable):
         for line in _measured(verdict, convert(metrics, _Measured, METRICS)):
             out.print(escape(line))
+    with contextlib.suppress(Unreadable):
+        if verdict.verdict != "PROMOTE":
+            out.print(escape(class_summary("Measured", convert(metrics, ClassMetrics, METRICS))))
     out.print(f"[bold]{escape(_last(verdict, metrics))}[/]")
 
 
@@ -63,4 +68,6 @@ def _last(verdict: Verdict, metrics: Mapping[str, object]) -> str:
         with contextlib.suppress(Unreadable):
             measured = convert(metrics, _Measured, METRICS)
             return summary(verdict.verdict, measured.confusion, measured.intervals)
+        with contextlib.suppress(Unreadable):
+            return class_summary(verdict.verdict, convert(metrics, ClassMetrics, METRICS))
     return f"{verdict.verdict}: {verdict.sentence}"

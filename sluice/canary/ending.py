@@ -97,6 +97,8 @@ def _promoted(seen: Seen) -> Ending:
         return Ending("waits", waits_for(seen), figures(seen))
     found = figures(seen)
     wanted = [at for at, step in enumerate(rollout.steps) if step.analysis is not None]
+    if not wanted and rollout.spec.strategy.blue_green and any(r.passed for r in seen.own_runs):
+        return Ending("healthy", "its analysis after the switch passed", found)
     if not wanted:
         return Ending("unproven", "the Rollout has no step that is an analysis")
     passed = {run.step for run in seen.own_runs if run.passed}

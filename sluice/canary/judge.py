@@ -126,6 +126,9 @@ def _flagged(case: Case) -> Measure:
         high,
         _shown(against),
         _shown(needed),
+        change.change,
+        policy.tolerance + change.margin,
+        far,
     )
 
 

@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-
+from sluice.canary.looks import Look, looks
 from sluice.canary.rollout import (
     AnalysisRun,
     Measurement,
@@ -16,7 +15,8 @@ from sluice.canary.rollout import (
     pause_seconds,
     weight,
 )
-from sluice.canary.verdict import Measure, Verdict
+from sluice.canary.verdict import Measure
+from sluice.canary.weights import thin
 
 NOT_SEEN = "the controller of Argo Rollouts to see the newest Rollout"
 INCONCLUSIVE = "InconclusiveAnalysisRun"  # why a Rollout is paused
@@ -60,7 +60,9 @@ class Progress:
     `step` of `steps` are done; `weight` is its share of the traffic in percent. `verdict` is what
     the newest look said (pass, fail, inconclusive, no answer), empty before the first one, and
     `sentence` the words or the number of it. `waits_for` says what it waits for, and `since`
-    when that began. `stages` are all steps, and `measures` what the judge has found so far.
+    when that began. `stages` are all steps, `looks` those of the judge, and `measures`
+    what it found at the newest one. `thin` says why a step cannot have its weight, empty where each
+    can.
     """
 
     rollout: str
@@ -76,12 +78,14 @@ class Progress:
     waits_for: str
     stages: tuple[Stage, ...] = ()
     measures: tuple[Measure, ...] = ()
+    looks: tuple[Look, ...] = ()
+    thin: str = ""
 
 
 def progress(seen: Seen) -> Progress:
     """How far the canary is that the Rollout has now."""
     rollout, status = seen.rollout, seen.rollout.status
-    look = _newest_look(seen.own_runs)
+    look, judged = _newest_look(seen.own_runs), looks(seen)
     return Progress(
         rollout=rollout.metadata.name,
         namespace=rollout.metadata.namespace,
@@ -95,7 +99,9 @@ def progress(seen: Seen) -> Progress:
         sentence=words(look) if look else "",
         waits_for=waits_for(seen),
         stages=stages(seen),
-        measures=measures(seen),
+        measures=judged[-1].verdict.measures if judged else (),
+        looks=judged,
+        thin=thin(rollout),
     )
 
 
@@ -239,20 +245,3 @@ def _verdict(run: AnalysisRun) -> str:
         return _SAID.get(run.status.phase, "")
     look = _newest_look([run])
     return f"so far {_SAID[look.phase]}" if look else "no look yet"
-
-
-def measures(seen: Seen) -> tuple[Measure, ...]:
-    """What the judge found at its newest look; none where another analysis is asked."""
-    looks = [
-        look
-        for run in seen.own_runs
-        for result in results(run)
-        for look in result.measurements
-        if sentence_of(look.value)
-    ]
-    for look in reversed(looks):
-        try:
-            return msgspec.json.decode(look.value, type=Verdict).measures
-        except (ValueError, RecursionError):
-            continue
-    return ()

@@ -18,6 +18,7 @@ from sluice.model.statistics import wilson
 from sluice.percent import percent
 from sluice.policy import CanaryPolicy
 from sluice.served.contract import Column, Contract
+from sluice.served.days import written
 from sluice.served.encoding import Columns
 from sluice.served.tiers import Tiers
 
@@ -314,9 +315,11 @@ def _even(column: Column) -> tuple[float, ...]:
 
 def _bands(column: Column, edges: Sequence[float]) -> tuple[str, ...]:
     """The names of the bands between these edges; whole numbers have whole limits."""
-    if column.kind == "integer":
+    if column.kind in ("integer", "date"):
         edges = [float(np.ceil(edge)) for edge in edges]
     shown = [f"{edge:,.6g}" for edge in edges]
+    if column.kind == "date":
+        shown = [written(edge) for edge in edges]
     inner = [f"{low} to under {high}" for low, high in itertools.pairwise(shown)]
     return (f"under {shown[0]}", *inner, f"{shown[-1]} and over")
 

@@ -85,15 +85,23 @@ class Step(_Of, frozen=True, kw_only=True):
 
 
 class CanaryStrategy(_Of, frozen=True, kw_only=True):
-    """How a canary goes on."""
+    """How a canary goes on; without a router pods alone divide the traffic."""
 
     steps: tuple[Step, ...] = ()
+    traffic_routing: dict[str, object] | None = None
+
+
+class BlueGreen(_Of, frozen=True, kw_only=True):
+    """All traffic goes over at once, to the Service of this name."""
+
+    active_service: str = ""
 
 
 class Strategy(_Of, frozen=True, kw_only=True):
     """How a version takes the place of another."""
 
     canary: CanaryStrategy = CanaryStrategy()
+    blue_green: BlueGreen | None = None
 
 
 class History(_Of, frozen=True, kw_only=True):
@@ -107,6 +115,7 @@ class RolloutSpec(_Of, frozen=True, kw_only=True):
 
     template: PodTemplate = PodTemplate()
     strategy: Strategy = Strategy()
+    replicas: int = 1
     paused: bool = False
     progress_deadline_seconds: int = 600
     analysis: History = History()

@@ -1,5 +1,6 @@
 """What a canary is judged on, and what is said of it, as it crosses files and the wire."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -37,7 +38,9 @@ class Measure(msgspec.Struct, frozen=True):
 
     `canary` and `stable` are what both have, `low` and `high` the bounds of their difference, which
     hold at all looks together; None where nothing can be said. `evidence` is what the bets against
-    the limit reached, `needed` what would take the canary back.
+    the limit reached, `needed` what would take the canary back. Where bounds are given, it is taken
+    back once the difference is surely more than `tolerated` from what is `expected`, and a step is
+    passed once it is surely less than `alarming` from it.
     """
 
     name: str
@@ -49,6 +52,20 @@ class Measure(msgspec.Struct, frozen=True):
     high: float | None = None
     evidence: float = 1.0
     needed: float = 1.0
+    expected: float | None = None
+    tolerated: float | None = None
+    alarming: float | None = None
+
+
+def way(measure: Measure) -> float:
+    """How far the evidence is on the way to taking the canary back, from 0 to 1: in logarithms, as
+    it multiplies from block to block.
+    """
+    if measure.verdict == "fail":
+        return 1.0
+    if measure.needed <= 1.0 or measure.evidence <= 1.0:
+        return 0.0
+    return min(math.log(measure.evidence) / math.log(measure.needed), 1.0)
 
 
 class Verdict(msgspec.Struct, frozen=True):

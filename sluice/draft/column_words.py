@@ -86,4 +86,21 @@ PROTECTED = (
     "sexo",
     "sexe",
 )
+# What a row counts for: how many it stands for in a survey or a sample. A weight alone may be that
+# of a parcel.
+WEIGHTS = (
+    "fnlwgt",
+    "wgt",
+    "sample_weight",
+    "sampling_weight",
+    "survey_weight",
+    "case_weight",
+    "row_weight",
+    "instance_weight",
+    "person_weight",
+    "weighting",
+    "pweight",
+    "hochrechnungsfaktor",
+)
+BIRTHS = ("birth", "birthday", "birthdate", "dob", "born", "geburtsdatum")
 AGES = ("age", "alter", "yas", "edad")

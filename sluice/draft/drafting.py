@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sluice.draft import leaks, limits, proposals, sniffing, toml_files
+from sluice.draft import classes, leaks, limits, proposals, sniffing, toml_files
+from sluice.draft.classes import ClassLimits, limits_of_classes
 from sluice.draft.domains import domain_of
 from sluice.draft.leaks import Look
 from sluice.draft.limits import Judged, Limits
@@ -15,7 +16,7 @@ from sluice.draft.operating import share_of_costs
 from sluice.draft.proposals import Choices, Proposal, Roles
 from sluice.draft.sample_file import sample_text
 from sluice.draft.sampling import Sample, Seen
-from sluice.errors import Refused
+from sluice.errors import Refused, UsageError
 from sluice.model.split import deciding, parts, row_hashes
 from sluice.model.table import read_table, typed
 from sluice.percent import percent
@@ -29,7 +30,8 @@ class Draft:
 
     `said` is how the table is written, `looks` what each feature says alone. `rows` is how many the
     table has, `looked_at` how many of them were drawn; the rest is estimated from these.
-    `judged` is what other floors can be tried on, `domain` the one whose statements it has.
+    `judged` is what other floors can be tried on, `domain` the one whose statements it has. Where
+    the target has several classes there are no other floors to try, and `sample` is empty.
     """
 
     contract: str
@@ -37,17 +39,21 @@ class Draft:
     sample: str
     roles: Roles
     looks: tuple[Look, ...]
-    limits: Limits
+    limits: Limits | ClassLimits
     said: tuple[str, ...]
     rows: int
     looked_at: int
-    judged: Judged
+    judged: Judged | None
     domain: str
 
 
-def at_share(drafted: Draft, model: str, share: float) -> Draft:
+def at_share(drafted: Draft, model: str, share: float, seen: Seen) -> Draft:
     """The same draft with floors where `share` of the rows is flagged. Raises as `floors_at`."""
-    found = replace(drafted.limits, proposal=limits.floors_at(drafted.judged, share))
+    if drafted.judged is None or isinstance(drafted.limits, ClassLimits):
+        what = f"a share of {share:g} is given and the target has several classes"
+        raise UsageError(what, "No class is flagged there: leave it out.")
+    proposal = limits.floors_at(drafted.judged, share, seen)
+    found = replace(drafted.limits, proposal=proposal)
     return replace(drafted, limits=found, policy=toml_files.policy_text(model, found))
 
 
@@ -76,7 +82,8 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     split = SplitPolicy(f"{model}-1", limits.TRAIN, limits.VALIDATION, limits.HOLDOUT)
     deciders = row_hashes(split.salt, deciding(contract, columns))
     # Rows that chance did not draw show ranges and values, and count for nothing else.
-    rows = {part: of[drawn[of]] for part, of in parts(split, deciders, labels).items()}
+    split_rows = parts(split, deciders, labels, contract.target.outcomes)
+    rows = {part: of[drawn[of]] for part, of in split_rows.items()}
     known = np.concatenate([rows["train"], rows["validation"]])
     mine = {key: values[known] for key, values in columns.items()}
     looks = leaks.look(contract, mine, labels[known])
@@ -90,11 +97,17 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     looked_at = int(drawn.sum())
     table = limits.Table(contract, columns, labels, rows, groups, total / looked_at)
     honest = tuple(look for look in looks if not look.leak)
+    said = _said(sniffed.said, total, looked_at)
+    if contract.target.several:
+        of_classes = limits_of_classes(table, honest, seen)
+        policy = classes.policy_text(model, of_classes)
+        return Draft(
+            text, policy, "", roles, looks, of_classes, said, total, looked_at, None, domain
+        )
     judged = limits.judge(table, seen)
     share = share_of_costs(choices.costs, judged) if choices.costs else choices.point
-    found = limits.limits_of(table, judged, honest, share)
+    found = limits.limits_of(table, judged, honest, share, seen)
     policy = toml_files.policy_text(model, found)
-    said = _said(sniffed.said, total, looked_at)
     shares = marginals(contract, columns, labels, np.sort(known), total)
     made = sample_text(model, shares)
     return Draft(text, policy, made, roles, looks, found, said, total, looked_at, judged, domain)

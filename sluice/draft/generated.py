@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluice.draft.sample_file import SampleColumn, SampleFile
+from sluice.errors import UsageError
 from sluice.served.contract import Contract
+from sluice.served.days import written
 from sluice.served.reading import UTF8
 
 Words = NDArray[np.uint64]
@@ -20,6 +22,9 @@ Integers = NDArray[np.int64]
 
 def generate(sample: SampleFile, contract: Contract) -> bytes:
     """The rows as a CSV that the contract reads: a header, then a line for each row."""
+    if contract.target.several:
+        what = f"the target has {len(contract.target.classes)} classes, and rows are made for two"
+        raise UsageError(what, "Name a table of your own with --data.")
     size = sample.rows
     chance = np.random.PCG64(sample.seed)
     lots = _below(chance.random_raw(size), sample.negative + sample.positive)
@@ -36,11 +41,15 @@ def generate(sample: SampleFile, contract: Contract) -> bytes:
             columns[column.name] = [f"G{number + 1}" for number in which.tolist()]
         elif column.name in sample.columns:
             words = chance.random_raw(2 * size).reshape(2, size)
-            columns[column.name] = _cells(sample.columns[column.name], positive, words)
+            cells = _cells(sample.columns[column.name], positive, words)
+            if column.kind == "date":
+                cells = [written(int(cell)) if cell else "" for cell in cells]
+            columns[column.name] = cells
     comma = contract.reading.decimal == ","
     if comma:
+        dates = {column.name for column in contract.columns if column.kind == "date"}
         for name, spec in sample.columns.items():
-            if spec.low:
+            if spec.low and name not in dates:
                 columns[name] = [cell.replace(".", ",") for cell in columns[name]]
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";" if comma else ",", lineterminator="\n")

@@ -16,6 +16,7 @@ from sluice.errors import Refused
 from sluice.gate import power
 from sluice.gate.first_release import rows_needed
 from sluice.model.clusters import numbered, of_share
+from sluice.model.coding import coding_of
 from sluice.model.floor_proposal import Proposal, propose
 from sluice.model.operating_curve import counted_at
 from sluice.model.operating_point import choose_threshold
@@ -27,7 +28,7 @@ from sluice.model.statistics import (
     wilson_high,
     wilson_low,
 )
-from sluice.model.training import fit, folds_of
+from sluice.model.training import Rows, fit_rows, folds_of
 from sluice.model.tuning_file import Parameters
 from sluice.percent import percent
 from sluice.served.contract import Contract
@@ -47,7 +48,7 @@ _DRAWS = 200  # releases that are tried out
 _MISSED = 0.05  # of them that fall below each of the two floors
 _LEAST = 0.02  # no floor is lower: it would refuse no model
 _LIFT = 1.05  # times the share of positives that a floor of precision has to be
-_QUICK: Parameters = {
+QUICK: Parameters = {
     "learning_rate": 0.1,
     "iterations": 100,
     "leaves": 8,
@@ -160,12 +161,12 @@ def judge(table: Table, seen: Seen) -> Judged:
     )
 
 
-def floors_at(judged: Judged, share: float) -> Proposal | None:
+def floors_at(judged: Judged, share: float, seen: Seen) -> Proposal | None:
     """Floors where `share` of the rows is flagged; 0 stands for the point of the best F1, and then
     there may be none. They are those that a holdout of the rows that are here allows: a larger one
     clears them more easily. Raises Refused where a share that is given allows none.
     """
-    proposal = _tried(judged, share)
+    proposal = _tried(judged, share, seen)
     if share and proposal is None:
         what = f"no floor is above chance where {percent(share)} of the rows are flagged"
         raise Refused(
@@ -174,11 +175,13 @@ def floors_at(judged: Judged, share: float) -> Proposal | None:
     return proposal
 
 
-def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: float) -> Limits:
+def limits_of(
+    table: Table, judged: Judged, looks: tuple[Look, ...], share: float, seen: Seen
+) -> Limits:
     """The limits for a table of these columns, where `share` of the rows is to be flagged. Raises
     as `floors_at`.
     """
-    proposal = floors_at(judged, share)
+    proposal = floors_at(judged, share, seen)
     labels, scores = judged.labels, judged.scores
     holdout, known = table.count("holdout"), len(judged.labels)
     positives = round(int(table.labels[table.rows["holdout"]].sum()) * table.times)
@@ -194,8 +197,8 @@ def limits_of(table: Table, judged: Judged, looks: tuple[Look, ...], share: floa
         positives=positives,
         labels=_labels_needed(prevalence),
         one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
-        duplicate_ceiling=_repeats(table),
-        calibration_ceiling=_calibration(judged),
+        duplicate_ceiling=repeats(table),
+        calibration_ceiling=_calibration(judged, seen),
         stability_ceiling=_stability(judged),
         minimum_rows=max(every // 2, 1),
         least_positives=max(positives // 2, 1),
@@ -228,17 +231,18 @@ def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
     scores = np.empty(len(known))
     labels = table.labels[known]
     features = encode(table.contract, _rows(table.columns, known))
-    numeric = numeric_features(table.contract)
+    numeric, coding = numeric_features(table.contract), coding_of(table.contract)
     groups = None if table.groups is None else table.groups[known]
     folds = FOLDS if len(known) < _LARGE else _FOLDS_OF_LARGE
     for done, (learnt, left_out) in enumerate(folds_of(labels, groups, folds, _SEED)):
         seen("a quick model", done / folds)
-        model = fit("gradient_boosting", _QUICK, features[learnt], labels[learnt], numeric)
+        rows = Rows(features[learnt], labels[learnt], numeric, coding)
+        model = fit_rows("gradient_boosting", QUICK, rows)
         scores[left_out] = model.predict_proba(features[left_out])[:, 1]
     return scores
 
 
-def _tried(judged: Judged, share: float) -> Proposal | None:
+def _tried(judged: Judged, share: float, seen: Seen) -> Proposal | None:
     """Floors that nine in ten releases of this model clear, tried out: rows drawn for a validation
     choose the threshold, rows drawn for a holdout judge it by its lower limits. None where they
     would refuse no model: one that flags by lots has the precision of the share of positives.
@@ -257,7 +261,8 @@ def _tried(judged: Judged, share: float) -> Proposal | None:
     chance = np.random.default_rng(_SEED)
     aim = first.point.precision
     limits = []
-    for _ in range(_DRAWS):
+    for draw in range(_DRAWS):
+        seen("floors tried", draw / _DRAWS)
         validation = _drawn(chance, judged, judged.validation)
         holdout = _drawn(chance, judged, judged.holdout)
         try:
@@ -348,7 +353,7 @@ def _labels_needed(prevalence: float) -> int:
     return math.ceil(positives / max(prevalence, 1e-9) / HOLDOUT / 100) * 100
 
 
-def _repeats(table: Table) -> float:
+def repeats(table: Table) -> float:
     """A ceiling for the share of repeated rows: that of validation rows in training, and half of it
     again for chance. A small table of few values repeats itself honestly. With so many times the
     rows in training, at most so many times the share repeats.
@@ -372,14 +377,15 @@ def _stability(judged: Judged) -> float:
     return min(max(0.03, _up(2 * 1.96 * spread)), 0.3)
 
 
-def _calibration(judged: Judged) -> float:
+def _calibration(judged: Judged, seen: Seen) -> float:
     """How far probabilities may be off: what 19 in 20 holdouts of this size say of the quick model,
     and half of it again for a winner of the search that is less exact. Few rows teach no model
     exact probabilities. At least the 0.05 that many rows allow.
     """
     chance = np.random.default_rng(_SEED)
     gaps = []
-    for _ in range(_DRAWS):
+    for draw in range(_DRAWS):
+        seen("calibration tried", draw / _DRAWS)
         rows = _drawn(chance, judged, judged.holdout)
         gap = calibration_gap(rows.labels, rows.scores, LEVEL, clusters=rows.clusters)
         gaps.append(gap.value)

@@ -3,12 +3,13 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sluice.draft.column_words import AGES, GROUPS, IDS, PROTECTED, TARGETS
+from sluice.draft import sorts
+from sluice.draft.column_words import AGES, BIRTHS, GROUPS, IDS, PROTECTED, TARGETS
 from sluice.draft.sniffing import numeric
 from sluice.errors import Refused, UsageError
 from sluice.percent import percent
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"  # the value of a category that is missing
 MOST_VALUES = 60  # of a category; every one is listed in the contract
+_FEW_VALUES = 10  # of a category that are all listed, rare ones too
 _LONG = 40  # characters of a text that nobody chose from a list
 _REPEATS = 0.98  # of its rows are different in a column that is no group
 _FEWEST_GROUPS = 50
+_FEW_CLASSES = 10  # values of a column that may well be classes to tell apart
+_MOST_CLASSES = 20  # of a target that is named
+_ROWS_OF_CLASS = 40  # in the rarest class, so that each part has some
 # Why a column of dates is ignored.
-DATES = "dates are not read yet: give what they mean as a number, such as days since"
+DATES = "dates with a time of day, or in several forms: write days, such as 2026-11-20"
+TOO_MANY = "too many for a list"
 _DATE = re.compile(
     r"^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ].*)?$"
 )
@@ -57,8 +63,9 @@ class Choices:
 class Proposal:
     """What a column is proposed to be, and `why`.
 
-    `values` are texts in order, `low` and `high` limits of a number; `fill` stands for a missing
-    one. A `made` id is no column of the table.
+    `values` are texts in order, `low` and `high` limits of a number or the number of a day; `fill`
+    stands for a missing one. A `made` id is no column of the table. `form` is how its dates are
+    written; `other`, `minimum_count` and `encoding` are those of the contract.
     """
 
     name: str
@@ -74,15 +81,22 @@ class Proposal:
     keep_missing: bool = False
     made: bool = False
     edges: tuple[float, ...] = ()
+    form: str = ""
+    other: str = ""
+    minimum_count: int = 0
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The proposals in the order of the table, and which value of the target is positive."""
+    """The proposals in the order of the table, and which value of the target is positive; none is
+    where the target has several classes.
+    """
 
     columns: tuple[Proposal, ...]
     positive: str
     negative: str
+    classes: tuple[str, ...] = ()
 
     def role(self, role: str) -> tuple[Proposal, ...]:
         """The columns of one role, in order."""
@@ -107,13 +121,18 @@ def propose(
         if name and name not in names:
             raise UsageError(f"{option} is {name!r}, no column of the table", _listed(names))
     target = choices.target or _target(frame)
-    positive, negative = _classes(frame[target], target, choices.positive)
+    classes = _several(frame[target], target, choices)
+    positive, negative = ("", "")
+    if not classes:
+        positive, negative = _classes(frame[target], target, choices.positive)
     identity = choices.id or _identity(counts, target)
     keys = _keys(names)
     columns = []
     for name in names:
         texts = frame[name]
-        if name == target:
+        if name == target and classes:
+            columns.append(_of_classes(name, keys[name], texts, classes))
+        elif name == target:
             columns.append(_of_target(name, keys[name], texts, positive, negative))
         elif name == identity:
             columns.append(_of_id(name, keys[name], counts))
@@ -123,7 +142,13 @@ def propose(
         why = "no column tells the rows apart: a hash of its cells does"
         made = Proposal("row id", _free("row_id", keys), "id", why=why, made=True)
         columns.append(made)
-    return Roles(_one_group(columns, counts), positive, negative)
+    columns = list(_one_weight(_one_group(columns, counts)))
+    if classes:  # a share of positives is what another encoding of many values needs
+        columns = [
+            replace(column, encoding="frequency") if column.encoding == "target" else column
+            for column in columns
+        ]
+    return Roles(sorts.one_form(columns), positive, negative, classes)
 
 
 @dataclass(frozen=True)
@@ -149,11 +174,12 @@ def _target(frame: "pd.DataFrame") -> str:
     """The column to predict: by its name, else the last one with two values."""
     binary = [str(name) for name in frame.columns if _distinct(frame[name]) == 2]
     full = [name for name in binary if not _missing(frame[name])]
+    several = [str(name) for name in frame.columns if _tells_classes(frame[name])]
     for word in TARGETS:
-        for name in full:
+        for name in (*full, *several):
             if key_of(name) == word:
                 return name
-    for name in reversed(full):
+    for name in (*reversed(full), *reversed(several)):
         if {"target", "label", "churn", "default", "outcome", "failure"} & _parts(name):
             return name
     if full:
@@ -162,12 +188,50 @@ def _target(frame: "pd.DataFrame") -> str:
         _check_spelling(frame[name], name)
     if binary:
         return binary[-1]  # and its empty cells are named
+    if several:
+        return several[-1]
     few = [str(name) for name in frame.columns if 2 < _distinct(frame[name]) <= 10]
-    what = "no column has two values and none missing; one is required as the target"
+    what = "no column has a few values and none missing; one is required as the target"
     hint = f" Columns with a few values: {', '.join(few[:5])}." if few else ""
-    raise Refused(
-        what, f"Name it with --target, its classes joined to two; numbers are not predicted.{hint}"
-    )
+    raise Refused(what, f"Name it with --target; numbers are not predicted.{hint}")
+
+
+def _tells_classes(texts: "pd.Series[str]") -> bool:
+    """Whether a column has a few texts, none missing, each in rows enough to learn from."""
+    if not 2 < _distinct(texts) <= _FEW_CLASSES or numeric(texts) or _missing(texts):
+        return False
+    return int(texts.value_counts().loc[lambda rows: rows > 0].min()) >= _ROWS_OF_CLASS
+
+
+def _several(texts: "pd.Series[str]", target: str, choices: Choices) -> tuple[str, ...]:
+    """The classes of a target with more than two values, the most frequent one first; empty where
+    it has two, and where `_classes` says what is wrong.
+
+    Raises UsageError for a choice that is one of a positive class.
+    """
+    different = _distinct(texts)
+    if not 2 < different <= _MOST_CLASSES or _missing(texts) or len(_alike(texts)) < different:
+        return ()
+    counts = texts.value_counts()
+    counts = counts[counts > 0]
+    if counts.min() < _ROWS_OF_CLASS or (numeric(texts) and different > _FEW_CLASSES):
+        return ()
+    for option, given in (
+        ("--positive", choices.positive),
+        ("--costs", choices.costs),
+        ("--point", choices.point),
+    ):
+        if given:
+            what = f"{option} is given and {target} has {different} classes"
+            raise UsageError(what, "Leave it out, or join the classes to two in the table.")
+    return tuple(str(value) for value in counts.index)
+
+
+def _of_classes(name: str, key: str, texts: "pd.Series[str]", classes: Sequence[str]) -> Proposal:
+    shares = [f'"{one}" in {percent(float((texts == one).mean()), 1)}' for one in classes[:5]]
+    more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
+    why = f"{len(classes)} classes: {', '.join(shares)}{more} of the rows"
+    return Proposal(name, key, "target", why=why, values=tuple(classes))
 
 
 def _check_spelling(texts: "pd.Series[str]", name: str) -> None:
@@ -194,6 +258,8 @@ def _classes(texts: "pd.Series[str]", target: str, positive: str) -> tuple[str, 
         _check_spelling(texts, target)
         shown = ", ".join(str(value) for value in counts.index[:5])
         what = f"{target} has {len(counts):,} values ({shown}); 2 are required of a target"
+        if len(counts) <= _MOST_CLASSES:
+            what += f", or {_ROWS_OF_CLASS} rows of each: {counts.index[-1]} has {counts.iloc[-1]}"
         fix = "Join its classes to one against the rest, or name another column with --target."
         if numeric(texts) and len(counts) > MOST_VALUES:
             fix = "Numbers are not predicted: cut it into two classes, or name another --target."
@@ -249,10 +315,22 @@ def _of_other(name: str, key: str, counts: _Counts) -> Proposal:
     """A column that is neither target nor id."""
     texts, rows, different = counts.frame[name], counts.rows, counts.distinct(name)
     missing = _missing(texts)
+    made = Proposal(name, key, "feature")
+    if weight := _weight(made, texts, missing):
+        return weight
     ignored = _reason_to_ignore(texts, rows, different)
     if _is_group(name, texts, rows, different, missing):
         why = f"{different:,} different values in {rows:,} rows: rows of one stay together"
         return Proposal(name, key, "group", why=why)
+    if ignored == DATES and _parts(name) & set(BIRTHS):
+        return Proposal(name, key, "ignored", why="a day of birth: it tells the age of people")
+    if ignored == DATES and (dated := sorts.as_date(made, texts)):
+        return dated
+    people = bool(_parts(name) & set(PROTECTED))
+    if ignored.endswith(TOO_MANY) and not people:
+        many = sorts.as_many_values(made, texts)
+        if many:
+            return many
     if ignored:
         return Proposal(name, key, "ignored", why=ignored)
     if _parts(name) & set(PROTECTED) and different <= MOST_VALUES:
@@ -281,7 +359,7 @@ def _reason_to_ignore(texts: "pd.Series[str]", rows: int, different: int) -> str
         return f'numbers written as "{signed[-1]}": write them without signs and separators'
     if different > MOST_VALUES:
         long = float(np.mean([len(text) for text in present])) > _LONG
-        what = "free text" if long else "too many for a list"
+        what = "free text" if long else TOO_MANY
         return f"{different:,} different texts, {what}"
     return ""
 
@@ -308,6 +386,12 @@ def _feature(name: str, key: str, texts: "pd.Series[str]", missing: int) -> Prop
     fill = UNKNOWN if missing else None
     if missing and UNKNOWN not in values:
         values = (*values, UNKNOWN)
+    counts = texts[texts != ""].value_counts()
+    rare = bool((counts[counts > 0] < sorts.FEWEST_ROWS).any())
+    if len(values) > sorts.MOST_FLAGS or (len(values) > _FEW_VALUES and rare):
+        many = sorts.as_many_values(Proposal(name, key, "feature"), texts)
+        if many:
+            return many
     why = f"{len(values) - bool(missing)} values{share}"
     if len(_alike(texts)) < _distinct(texts):
         why += ", some the same but for capitals"
@@ -329,9 +413,34 @@ def _number(name: str, key: str, texts: "pd.Series[str]", share: str) -> Proposa
         edges = tuple(sorted({float(math.floor(quarter)) for quarter in quarters}))
         why += "; groups of age are compared"
     kind = "integer" if whole else "number"
-    fill = middle if share else None
+    kept = bool(share)
     return Proposal(
-        name, key, "feature", kind, why, (), low, high, fill, example=middle, edges=edges
+        name, key, "feature", kind, why, (), low, high, None, middle, keep_missing=kept, edges=edges
+    )
+
+
+def _weight(made: Proposal, texts: "pd.Series[str]", missing: int) -> Proposal | None:
+    """The proposal of a column that is named like a weight, and can be one."""
+    if not sorts.is_weight(made.key) or not numeric(texts) or missing or _unread(texts):
+        return None
+    numbers = numbers_of(texts)
+    if numbers.min() < 0 or numbers.min() == numbers.max():
+        return None
+    kind = "integer" if _whole(texts) else "number"
+    _, high = room(0.0, float(numbers.max()), whole=kind == "integer")
+    why = "named like a weight: what a row counts for in training, and nowhere else"
+    return replace(made, role="weight", kind=kind, why=why, low=0.0, high=high)
+
+
+def _one_weight(columns: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """One weight at most, the first; the others are ignored."""
+    first = next((column for column in columns if column.role == "weight"), None)
+    why = f"another weight; {first.name} is used already" if first else ""
+    return tuple(
+        Proposal(column.name, column.key, "ignored", why=why)
+        if column.role == "weight" and column is not first
+        else column
+        for column in columns
     )
 
 

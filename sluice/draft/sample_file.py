@@ -98,8 +98,8 @@ def read_sample(text: str, name: str, contract: Contract) -> SampleFile:
 
 
 def drawn_columns(contract: Contract) -> tuple[Column, ...]:
-    """The columns whose cells are drawn by class: features and protected ones."""
-    return tuple(c for c in contract.columns if c.role in ("feature", "protected"))
+    """The columns whose cells are drawn by class: features, protected ones, and a weight."""
+    return tuple(c for c in contract.columns if c.role in ("feature", "protected", "weight"))
 
 
 def _check(place: str, spec: SampleColumn) -> None:

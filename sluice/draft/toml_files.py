@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sluice.draft.domains import DOMAINS, NONE, Domain
 from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
 from sluice.draft.proposals import DATES, Proposal, Roles
+from sluice.draft.sorts import derived_of, form_in
 from sluice.percent import percent
 from sluice.served.column_keys import key_of
+from sluice.served.days import ISO, written
 from sluice.served.reading import Reading
 
 _PRICE = 0.01  # the least that two models may differ by
 _TRIALS = 16
 _SEED = 20_260_101
+_FORESTS = 20_000  # rows up to which a forest is tried: it takes ten times as long as boosting
 _TIERS = (
     '# Risk in words. The tier "low" ends at the threshold of the model: no flagged row has it.',
     "# 0.5 is half of the threshold, and 0.4 that part of the way from there to 1.",
@@ -41,12 +45,14 @@ def contract_text(
         "",
         *_target(roles),
         *(_statements(domain, found) if found else ()),
-        *_reading(reading),
+        *_reading(replace(reading, date=form_in(roles.role("feature")))),
         "",
-        *_TIERS,
+        *(() if roles.classes else _TIERS),
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
+    for derived in derived_of(roles.columns):
+        lines += ["", f"[derived.{derived.name}]", f"expression = {_text(derived.expression)}"]
     segments = list(_segments(roles))
     if segments:
         lines += [
@@ -77,6 +83,8 @@ def _target(roles: Roles) -> Iterable[str]:
     [target] = roles.role("target")
     yield "[target]"
     yield f"column = {_text(target.name)}"
+    if roles.classes:
+        return  # each of its values is a class
     yield f"positive = {_text(roles.positive)}"
     yield f"negative = {_text(roles.negative)}"
     yield f"positive_label = {_text(_label(target.name, roles.positive))}"
@@ -101,6 +109,8 @@ def _reading(reading: Reading) -> Iterable[str]:
         stated.append(f"missing = [{', '.join(map(_text, reading.missing))}]")
     if reading.decimal != ".":
         stated.append(f"decimal = {_text(reading.decimal)}")
+    if reading.date != ISO:
+        stated.append(f"date = {_text(reading.date)}")
     if stated:
         yield from ("", "# How a table is written; blanks around a cell never count.", "[reading]")
         yield from stated
@@ -110,7 +120,7 @@ def _column(column: Proposal) -> Iterable[str]:
     yield f"[columns.{_text(column.name)}]"
     if column.why:
         yield f"# {_comment(column.why)}"
-    if column.why == DATES:
+    if column.why == DATES or (column.kind == "date" and not column.keep_missing):
         yield "# If each row is of that day, models may learn from the past, judged on the newest:"
         yield f'# as_of = {_text(column.name)} at the top, by = "time" in [split] of the policy.'
     if column.key != key_of(column.name):
@@ -123,6 +133,15 @@ def _column(column: Proposal) -> Iterable[str]:
         yield 'made = "row"'
     if column.values:
         yield f"values = [{', '.join(map(_text, column.values))}]"
+    if column.other:
+        yield f"other = {_text(column.other)}  # stands for every text that is not listed"
+    if column.minimum_count:
+        yield f"minimum_count = {column.minimum_count}  # training rows; a rarer value counts as it"
+    if column.encoding:
+        yield f"encoding = {_text(column.encoding)}  # a number, and not a column for each value"
+    if column.kind == "date":
+        yield f"minimum = {written(column.low)}"
+        yield f"maximum = {written(column.high)}"
     if column.kind in ("integer", "number"):
         yield f"minimum = {_number(column.low, column.kind)}"
         yield f"maximum = {_number(column.high, column.kind)}"
@@ -131,7 +150,9 @@ def _column(column: Proposal) -> Iterable[str]:
         yield f"fill = {_value(column.fill, column.kind)}"
     if column.keep_missing:
         yield 'missing = "keep"'
-    if column.example is not None:
+    if column.kind == "date":
+        yield f"example = {column.example}"
+    elif column.example is not None:
         yield f"example = {_value(column.example, column.kind)}"
 
 
@@ -161,8 +182,9 @@ train = {TRAIN}
 validation = {VALIDATION}
 
 [search]
+method = "adaptive"     # begins with what fits the table; half as many fits as trials times folds
 trials = {_TRIALS}
-families = ["logistic_regression", "gradient_boosting"]
+families = [{_families(limits)}]
 folds = {FOLDS}
 seed = {_SEED}
 
@@ -184,6 +206,14 @@ segments_required = []
 refresh_days = 14
 shipped_margin = {max(0.025, margin):g}
 """
+
+
+def _families(limits: Limits) -> str:
+    """The families that are worth their time on a table of this size."""
+    tried = ["logistic_regression", "gradient_boosting"]
+    if limits.minimum_rows * 2 <= _FORESTS:
+        tried.append("random_forest")
+    return ", ".join(map(_text, tried))
 
 
 def _seen(limits: Limits) -> str:

@@ -15,8 +15,11 @@ import numpy as np
 
 from sluice.draft import proposals
 from sluice.draft.sniffing import Sniffed
+from sluice.draft.sorts import FEWEST_ROWS
 from sluice.errors import UsageError
+from sluice.served.cells import day_in_table
 from sluice.served.contract import Column, load_contract
+from sluice.served.days import written
 from sluice.toml_text import read_toml
 
 if TYPE_CHECKING:
@@ -102,8 +105,12 @@ def _of(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:
         return
     if column.role in ("id", "group"):
         return
-    if column.numeric:
+    if column.kind == "date":
+        yield from _of_dates(column, texts)
+    elif column.numeric:
         yield from _of_number(column, texts)
+    elif column.other:
+        yield from _of_any_texts(column, texts)
     else:
         yield from _of_texts(column, texts)
 
@@ -127,9 +134,38 @@ def _of_number(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str
     if column.maximum is not None and high > column.maximum:
         yield Change(column.name, "maximum", _number(room[1], whole), f"{high:g} was seen")
     if missing and column.missing == "refuse":
-        middle = float(np.median(known))
-        fill = _number(float(np.floor(middle)) if whole else float(f"{middle:.12g}"), whole)
-        yield Change(column.name, "fill", fill, "the middle of what was seen")
+        yield Change(column.name, "missing", "keep", f"{_cells(missing)} empty")
+
+
+def _of_dates(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:
+    counts = texts[texts != ""].value_counts()
+    days = {str(text): day_in_table(column, str(text)) for text in counts.index}
+    unread = sum(int(counts[text]) for text, day in days.items() if day is None and counts[text])
+    if unread:
+        yield f"{column.name}: {_cells(unread)} no date as {column.reading.date}."
+    known = [day for text, day in days.items() if day is not None and counts[text]]
+    if known and column.minimum is not None and min(known) < column.minimum:
+        yield f"{column.name}: {written(min(known))} was seen; write an earlier minimum."
+    if known and column.maximum is not None and max(known) > column.maximum:
+        yield f"{column.name}: {written(max(known))} was seen; write a later maximum."
+    missing = int((texts == "").sum())
+    if missing and column.missing == "refuse":
+        yield Change(column.name, "missing", "keep", f"{_cells(missing)} empty")
+
+
+def _of_any_texts(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:
+    """Values that many rows have by now, and what stands for a missing one."""
+    counts = {
+        value: count
+        for value, count in _new_values(column, texts).items()
+        if count >= max(column.minimum_count, FEWEST_ROWS)
+    }
+    if counts:
+        values = [*column.values, *sorted(counts)]
+        yield Change(column.name, "values", values, f"{_listed(counts)} seen")
+    missing = int((texts == "").sum())
+    if missing and column.missing == "refuse":
+        yield Change(column.name, "fill", column.other, "it stands for the others")
         yield Change(column.name, "missing", "impute", f"{_cells(missing)} empty")
 
 

@@ -24,7 +24,7 @@ from sluice.gate.rules import Look
 from sluice.gate.sequential import log_e_value, rows_needed
 from sluice.percent import percent
 
-_WAY_OUT = (
+WAY_OUT = (
     "Use a contract that both models accept; or sign an override of `comparable`, under which a"
     " candidate clears the floors as a first release does, and then run `sluice anchor set"
     " champion`"
@@ -44,7 +44,7 @@ def comparable(case: Case) -> Iterator[Rule]:
         )
         if share >= least:
             sentence = f"{who} cannot score every holdout row; a score of each is required"
-        yield Rule("comparable", OPEN, sentence, share, least, _WAY_OUT)
+        yield Rule("comparable", OPEN, sentence, share, least, WAY_OUT)
     if not case.first and case.holdout.anchor is None:
         sentence = "There is a champion and no anchor; an anchor is required"
         yield Rule("anchored", OPEN, sentence, needed="Run `sluice anchor set champion`")
@@ -165,13 +165,13 @@ def _precise(case: Case, compared: Comparison, against: str) -> Rule:
     """
     unit = compared.pairs.rows / max(1, compared.flagged)
     recall, margin = compared.recall, case.policy.margin
-    shown = _interval(
+    shown = interval(
         Difference(recall.value * unit, recall.low * unit, recall.high * unit, recall.level)
     )
     sentence = (
         f"Precision differs by {shown} from {against}; a lower limit above {-margin:g} is required"
     )
-    state = _state(recall.low, recall.high, margin / unit)
+    state = standing(recall.low, recall.high, margin / unit)
     needed = "" if state == MET else to_tell(case, compared.pairs, margin / unit)
     return Rule("anchor_precision", state, sentence, recall.low * unit, -margin, needed)
 
@@ -182,16 +182,16 @@ def _brier(case: Case, other: Model, against: str) -> Rule:
     theirs = (other.scores - labels) ** 2
     brier = mean_difference(mine, theirs, case.policy.level, case.holdout.clusters)
     sentence = (
-        f"Brier score differs by {_interval(brier)} from {against}; an upper limit below"
+        f"Brier score differs by {interval(brier)} from {against}; an upper limit below"
         f" {margin:g} is required"
     )
     # A Brier score is better the lower it is, so its interval is turned round.
-    state = _state(-brier.high, -brier.low, margin)
+    state = standing(-brier.high, -brier.low, margin)
     needed = "" if state == MET else f"Lower the upper limit by {brier.high - margin:.4f}"
     return Rule("anchor_brier", state, sentence, brier.high, margin, needed)
 
 
-def _state(low: float, high: float, margin: float) -> str:
+def standing(low: float, high: float, margin: float) -> str:
     """Met where the whole interval lies above `-margin`, broken where it lies below, else open."""
     if low > -margin:
         return MET
@@ -202,10 +202,10 @@ def _within(case: Case, name: str, compared: Comparison, against: str) -> Rule:
     """Whether recall stays within the margin of the policy."""
     recall, margin = compared.recall, case.policy.margin
     sentence = (
-        f"Recall differs by {_interval(recall)} from {against}; a lower limit above {-margin:g} is"
+        f"Recall differs by {interval(recall)} from {against}; a lower limit above {-margin:g} is"
         " required"
     )
-    state = _state(recall.low, recall.high, margin)
+    state = standing(recall.low, recall.high, margin)
     needed = "" if state == MET else to_tell(case, compared.pairs, margin)
     return Rule(name, state, sentence, recall.low, -margin, needed)
 
@@ -282,7 +282,8 @@ def smallest(most: int, enough: Callable[[int], bool]) -> int:
     return bisect_left(range(most), True, key=enough)
 
 
-def _interval(difference: Difference) -> str:
+def interval(difference: Difference) -> str:
+    """A difference with its limits, as a sentence has it."""
     return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
 
 

@@ -5,6 +5,7 @@ from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 # What a reader asks first; every other rule comes after these, in the order of the gate.
 _FIRST = (
     "recall_floor",
+    "class_floors",
     "precision_floor",
     "flagged_ceiling",
     "better",

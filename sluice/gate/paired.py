@@ -276,7 +276,7 @@ def _limit(pairs: Pairs, end: float, wanted: float) -> float:
     `end` itself where the statistic is nowhere so far from zero.
     """
     edge = end * (1 - _EDGE)
-    if pairs.difference == end or abs(_score(pairs, edge)) < abs(wanted):
+    if abs(_score(pairs, edge)) <= abs(wanted):
         return end
 
     def excess(delta: float) -> float:

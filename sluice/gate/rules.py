@@ -180,7 +180,7 @@ def metrics_match(case: Case) -> Iterator[Rule]:
         "rows": {"holdout": len(rows.labels), "holdout_positives": rows.positives},
         **msgspec.to_builtins(measured),
     }
-    wrong = [" ".join(path) for path in _differences(actual, case.metrics, ())]
+    wrong = [" ".join(path) for path in differences(actual, case.metrics)]
     if not wrong:
         yield Rule("metrics_match", MET, "metrics.json agrees with the scores", 0.0, 0.0)
         return
@@ -198,6 +198,11 @@ def _named_level(case: Case) -> float:
     """
     named = number_at(case.metrics, "intervals", "level")
     return _OLD_LEVEL if named == _OLD_LEVEL else two_sided(case.policy.level)
+
+
+def differences(actual: object, declared: object) -> Iterator[tuple[str, ...]]:
+    """The paths in `actual` at which `declared` has another value, or none."""
+    return _differences(actual, declared, ())
 
 
 def _differences(

@@ -26,7 +26,17 @@ class Measured:
     recall: float | None
     precision: float | None
     calibration: float | None
-    groups: Mapping[str, Group]
+    groups: Mapping[str, "Group | OfClasses"]
+
+
+@dataclass(frozen=True)
+class OfClasses:
+    """A group where the target has several classes: its mean recall over them, and its rows, which
+    are what a positive is there.
+    """
+
+    recall: float
+    positives: int
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,13 @@ def measured(
     recall: float | UnsetType, precision: float | UnsetType, evidence: Evidence | None
 ) -> Measured:
     """What the record of a release and its evidence say; a recall or precision of 0 is none."""
-    groups: dict[str, Group] = {}
+    groups: dict[str, Group | OfClasses] = {}
+    if evidence and evidence.class_metrics:
+        for segment, classes in evidence.class_metrics.segments.items():
+            groups |= {
+                f"{segment}: {name}": OfClasses(group.recall, group.rows)
+                for name, group in classes.items()
+            }
     if evidence and evidence.metrics:
         for segment, found in evidence.metrics.segments.items():
             groups |= {f"{segment}: {name}": group for name, group in found.items()}

@@ -15,10 +15,15 @@ from sluice.gitops import trailers
 from sluice.gitops.trailers import Statement
 from sluice.policy import EXCLUDED, INCLUDED, ApprovalPolicy
 
-APPROVE, REJECT, HEALTHY = "approve", "reject", "healthy"
+APPROVE, REJECT, HEALTHY, ANCHOR = "approve", "reject", "healthy", "anchor"
 NOBODY = "none"  # in the place of a champion, where nothing is live
 _SHORT = 12  # characters of a hash that people are shown
-_SUBJECTS = {APPROVE: "Approve", REJECT: "Reject", HEALTHY: "Vouch for the health of"}
+_SUBJECTS = {
+    APPROVE: "Approve",
+    REJECT: "Reject",
+    HEALTHY: "Vouch for the health of",
+    ANCHOR: "Approve as the anchor",
+}
 # What a question and a statement have to agree on, by their fields, and how it is called where they
 # do not. The first that differs is named, so what explains the others comes first.
 _ABOUT = (
@@ -164,7 +169,8 @@ def count(
 ) -> Count:
     """What came of a question; `voices` are the oldest first, and `signed` says who signed a commit
     of those who may (empty for nobody). It is asked of no commit that does not count anyway.
-    `wanted` is the decision that is counted: an approval, or that what is live is healthy.
+    `wanted` is the decision that is counted: an approval of a release, one of a move of the anchor,
+    or that what is live is healthy.
 
     A rejection needs no signature: whoever may write there can stop a release, and nobody can let
     one go. It is final for its evidence, whatever was said before or is said later.

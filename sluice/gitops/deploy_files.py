@@ -2,6 +2,7 @@
 
 overlays/<overlay>/<model>/     what a release writes to
 models/<model>/                 base, components, Applications, project and namespaces
+pipeline/                       Sluice itself, for all models
 """
 
 import re
@@ -13,6 +14,8 @@ import yaml
 from sluice.gitops.image_names import local_image
 
 _OVERLAYS = "overlays/"
+_SHARED = "pipeline/"  # of all models
+_MODEL = "name: SLUICE_MODEL\n"
 _NAME = re.compile(r"[^a-z0-9]+")
 # What a kustomization takes from elsewhere in its own repo, and what may bring anything with it.
 _PARTS = ("resources", "components", "bases")
@@ -21,6 +24,20 @@ _REMOTE = ("://", "?ref=", "github.com/", "git@")
 _MOST = 500  # files that are looked into
 
 ReadText = Callable[[str], str]
+# How requests reach a model, and what runs it; the first one is what the manifests are written for.
+GATEWAY = "gateway"
+WAYS = {
+    GATEWAY: "a canary behind a Gateway API route",
+    "replicas": "a canary without a router: pods alone divide the requests",
+    "blue-green": "all requests go over at once",
+    "deployment": "a plain Deployment, without Argo Rollouts",
+    "kserve": "an InferenceService of KServe, with the Open Inference Protocol",
+}
+# What stands in the place of the Rollout, and where its container is.
+_KINDS = {
+    "deployment": ("Deployment", "spec.template.spec.containers.[name={name}]"),
+    "kserve": ("InferenceService", "spec.predictor.containers.[name=kserve-container]"),
+}
 
 
 def kubernetes_name(model: str) -> str:
@@ -38,6 +55,9 @@ def deploy_files(template: Mapping[str, str], known: str, model: str) -> dict[st
     for path, text in template.items():
         if path.endswith(".md"):
             continue
+        if path.startswith(_SHARED):
+            files[path] = text
+            continue
         named = _renamed(text, known, model)
         if path.startswith(_OVERLAYS):
             overlay, _, file = path.removeprefix(_OVERLAYS).partition("/")
@@ -47,11 +67,40 @@ def deploy_files(template: Mapping[str, str], known: str, model: str) -> dict[st
     return files
 
 
+def by_way(files: Mapping[str, str], way: str, model: str) -> dict[str, str]:
+    """The same files with one of `WAYS` chosen in each overlay. The entry of the image stays as it
+    is.
+    """
+    if way == GATEWAY:
+        return dict(files)
+    return {
+        path: _chosen(text, way, model) if path.startswith(_OVERLAYS) else text
+        for path, text in files.items()
+    }
+
+
+def _chosen(text: str, way: str, model: str) -> str:
+    """An overlay with the component of a way, and the kind that its replacements are about."""
+    text = re.sub(rf"(?m)^  # (- \S+/components/{way})\b.*$", r"  \1", text)
+    if way not in _KINDS:
+        return text
+    kind, container = _KINDS[way]
+    name = kubernetes_name(model)
+    head, mark, rest = text.partition("\nreplacements:\n")
+    rest = rest.replace("kind: Rollout", f"kind: {kind}")
+    known = f"spec.template.spec.containers.[name={name}]"
+    return head + mark + rest.replace(known, container.format(name=name))
+
+
 def _renamed(text: str, known: str, model: str) -> str:
-    """The text with the one model's name for the other's: its image by the name of the model."""
+    """The text with the one model's name for the other's: image and setting by the name of the
+    model, everything else as Kubernetes takes it.
+    """
     word = re.escape(known)
     image = text.replace(local_image(known), "\0")
-    return re.sub(rf"\b{word}\b", kubernetes_name(model), image).replace("\0", local_image(model))
+    image = re.sub(rf"({_MODEL}\s+value: ){word}\b", "\\1\1", image)
+    named = re.sub(rf"\b{word}\b", kubernetes_name(model), image)
+    return named.replace("\0", local_image(model)).replace("\1", model)
 
 
 def _moved(text: str, model: str) -> str:
@@ -62,6 +111,7 @@ def _moved(text: str, model: str) -> str:
 def _pointed(text: str, model: str) -> str:
     """An Application with the path of the model's overlay."""
     text = re.sub(rf"(?m)^(\s*path: {_OVERLAYS}\w+)$", rf"\1/{model}", text)
+    text = text.replace(f"- ../../{_SHARED}", f"- ../../../../{_SHARED}")
     return _moved(text, model) if "manifest-generate-paths" in text else text
 
 

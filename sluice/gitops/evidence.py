@@ -10,14 +10,16 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.diagnostics_file import Diagnostics, ProtectedCost
 from sluice.model.json_file import convert, read_json
 from sluice.model.metrics_file import Measures, Metrics
 from sluice.model.tuning_file import Tuning
 
 NAME = "evidence.json"
-# Parts that are in the file only where there is a champion; all others are there, null or not.
-_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift")
+# Parts that are in the file only where there is a champion, a replay or several classes; all others
+# are there, null or not.
+_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift", "forecast", "class_metrics")
 
 
 class Words(Struct, frozen=True):
@@ -184,9 +186,11 @@ class Evidence(Struct, frozen=True, kw_only=True):
     hashes by name; `excluded` names the columns that the model is never fed. `champion_metrics` are
     the champion's as it ships, `champion_equal` where it flags as many rows as the candidate.
 
+    Where the target has several classes, `class_metrics` stand in the place of `metrics`.
+
     `told` is "words" where the policy lets no figure of the holdout out; what would hold one is
     None or empty then. `override` and `policy_changed` are one sentence each, where there is
-    something to say.
+    something to say. `forecast` is what a replay foretold of the canary, as it said it.
     """
 
     model: str = ""
@@ -195,6 +199,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     words: Words | None = None
     verdict: dict[str, object] | None = None
     metrics: Metrics | None = None
+    class_metrics: ClassMetrics | None = None
     champion_metrics: Measures | None = None
     champion_equal: Measures | None = None
     tuning: Tuning | None = None
@@ -208,9 +213,15 @@ class Evidence(Struct, frozen=True, kw_only=True):
     statements: dict[str, list[str]] = {}
     excluded: tuple[str, ...] = ()
     groups: tuple[GroupRow, ...] = ()
+    forecast: dict[str, object] | None = None
     told: str = "figures"
     override: str | None = None
     policy_changed: str | None = None
+
+    @property
+    def measured(self) -> Metrics | ClassMetrics | None:
+        """What was measured on the holdout, of whichever target; None where no figure is told."""
+        return self.metrics or self.class_metrics
 
     @property
     def judged(self) -> Verdict:

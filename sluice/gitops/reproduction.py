@@ -7,6 +7,7 @@ import numpy as np
 
 from sluice.gitops.evidence import Provenance
 from sluice.model.conversion import TOLERANCE
+from sluice.served.classes import chosen
 
 # Input -> the step that has its hash, and the name there. The first ones are changed on
 # purpose.
@@ -56,11 +57,22 @@ class Difference:
         return bool(self.recorded and self.now) and self.recorded != self.now
 
 
-def agree(recorded: np.ndarray, now: np.ndarray, thresholds: tuple[float, float]) -> Agreement:
-    """Compare two vectors of scores, shape (rows,); `thresholds` are those of the two models."""
+def agree(
+    recorded: np.ndarray,
+    now: np.ndarray,
+    thresholds: tuple[float, float],
+    weights: tuple[tuple[float, ...], tuple[float, ...]] = ((), ()),
+) -> Agreement:
+    """Compare two vectors of scores, shape (rows,); `thresholds` are those of the two models. Of
+    several classes they have the shape (rows, classes), and `weights` take the place of thresholds.
+    """
     apart = np.abs(recorded - now)
+    if apart.ndim > 1:
+        otherwise = chosen(recorded, weights[0]) != chosen(now, weights[1])
+        apart = apart.max(axis=1)
+    else:
+        otherwise = (recorded >= thresholds[0]) != (now >= thresholds[1])
     differing = ~(apart <= TOLERANCE)  # also where one is not a number
-    otherwise = (recorded >= thresholds[0]) != (now >= thresholds[1])
     return Agreement(
         rows=len(apart),
         differing=int(differing.sum()),

@@ -142,7 +142,7 @@ class AnchorMove(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_
     """The tag that becomes the anchor, and the one that was it before (`none` for none).
 
     `signer` signed that in the commit `signed_commit` of the project, as somebody whom
-    `protected_ref` allows.
+    `protected_ref` allows. `approved` names who else approved it, each with the commit.
     """
 
     model: str
@@ -153,6 +153,7 @@ class AnchorMove(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_
     signer: str = ""
     signed_commit: str = ""
     protected_ref: str = ""
+    approved: str = ""
 
 
 class Statement(Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_spelled):

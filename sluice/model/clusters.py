@@ -99,7 +99,7 @@ def design_of(moved: np.ndarray, clusters: np.ndarray | None) -> Design:
     rows = np.bincount(clusters)
     of_clusters, alone = sums(moved, clusters), float((moved**2).sum())
     if not alone > 0:
-        of_clusters, alone = rows.astype(np.float64), float(rows.sum())
+        of_clusters, alone = rows, float(rows.sum())
     # An estimate lies near its large clusters: without one of them it would be further away.
     of_clusters = of_clusters / (1 - np.minimum(rows / max(len(moved), 1), _LARGEST))
     squares = of_clusters**2

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sluice.model.training import Estimator
 
 TOLERANCE = 1e-6  # how far scores of one model may lie apart anywhere (float32 against float64)
+_PIECE = 50_000  # rows that are scored at once
 _OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
@@ -26,6 +27,9 @@ def convert(estimator: "Estimator", columns: int) -> bytes:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
+    from sluice.model.lookups import register
+
+    register()
     _make_dense(estimator)
     with _whole_numbers():
         model = to_onnx(
@@ -70,6 +74,9 @@ def _make_dense(estimator: "Estimator") -> None:
     """
     if not hasattr(estimator, "named_steps"):
         return
+    if "look_up" in estimator.named_steps:
+        _make_dense(estimator.named_steps["model"])
+        return
     prepare = estimator.named_steps["prepare"]
     bins = prepare.named_transformers_.get("bins")
     if bins:
@@ -88,13 +95,31 @@ def _without_booleans(value: object) -> object:
     return value
 
 
+def scores_of(model: bytes, features: np.ndarray) -> np.ndarray:
+    """The scores that an ONNX model gives these rows, a piece at a time; float64, shape (rows,),
+    or (rows, classes) where there are several.
+    """
+    session = open_session(model)
+    starts = range(0, len(features), _PIECE)
+    scores = [score_matrix(session, features[start : start + _PIECE]) for start in starts]
+    return np.concatenate(scores)
+
+
+def _scores(estimator: "Estimator", features: np.ndarray) -> np.ndarray:
+    """The scores that a fitted estimator gives rows, as `score_matrix` has them."""
+    probabilities = estimator.predict_proba(features)
+    return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+
+
 def check_agreement(estimator: "Estimator", model: bytes, features: np.ndarray) -> float:
     """The largest difference between the scores of both, on features of shape (rows, columns).
 
-    Raises SluiceError beyond TOLERANCE.
+    A piece at a time, because scikit-learn makes a copy in double precision, and one-hot bins are
+    many times as wide. Raises SluiceError beyond TOLERANCE.
     """
-    expected = estimator.predict_proba(features)[:, 1]
-    worst = float(np.abs(score_matrix(open_session(model), features) - expected).max())
+    starts = range(0, len(features), _PIECE)
+    expected = [_scores(estimator, features[start : start + _PIECE]) for start in starts]
+    worst = float(np.abs(scores_of(model, features) - np.concatenate(expected)).max())
     if not worst <= TOLERANCE:
         raise SluiceError(
             f"the ONNX model and the trained model differ by {worst:.2g} in a score (at most"

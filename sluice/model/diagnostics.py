@@ -23,8 +23,9 @@ from sluice.model.diagnostics_file import (
     ScoreHistogram,
 )
 from sluice.model.statistics import roc_auc, wilson
-from sluice.served.contract import Contract
+from sluice.served.contract import Column, Contract
 
+_EMPTY = "(missing)"  # the value of an empty cell of a protected category
 _FEWEST = 5  # rows between two points of a curve, and in a cell: fewer could point at a person
 
 
@@ -153,15 +154,26 @@ def learn(fit: Fit, train: Part, validation: Part, chosen: np.ndarray) -> Learnt
 
 
 def with_protected(contract: Contract) -> Contract:
-    """The contract as it would be if its protected columns were fed to the model."""
+    """The contract as it would be if its protected columns were fed to the model.
+
+    An empty cell of one is a value of its own, and of a number the middle of its range.
+    """
     protected = contract.role("protected")
     columns = []
     for column in contract.columns:
         if column in protected:
-            columns.append(replace(column, role="feature"))
+            columns.append(_fed(column))
         else:
             columns.append(column)
     return replace(contract, columns=tuple(columns))
+
+
+def _fed(column: Column) -> Column:
+    """A protected column as a feature; empty cells of a category are a value of their own."""
+    if column.numeric or column.missing != "keep":
+        return replace(column, role="feature")
+    values = (*column.values, _EMPTY)
+    return replace(column, role="feature", missing="impute", values=values, fill=_EMPTY)
 
 
 def protected_cost(

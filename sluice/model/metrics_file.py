@@ -162,7 +162,8 @@ class TrainedMetrics(Struct, frozen=True, kw_only=True):
     Curve and groups are of the validation rows; a file of an older version has neither.
     `grouped_precision` is unset where each row counts for itself. `made_until` is the time of the
     newest row that the model was fitted or tuned on, in ISO 8601; unset where the split is not by
-    time.
+    time. `weighted_by` is the column that said what a row counts for in training; here each counts
+    once.
     """
 
     schema: int = SCHEMA
@@ -176,12 +177,14 @@ class TrainedMetrics(Struct, frozen=True, kw_only=True):
     groups: GroupTable | None = None
     grouped_precision: GroupedPrecision | UnsetType = UNSET
     made_until: str | UnsetType = UNSET
+    weighted_by: str | UnsetType = UNSET
 
 
 class Metrics(Struct, frozen=True, kw_only=True):
     """The metrics.json of a release: a candidate on the holdout.
 
-    `segments` has the groups of each segment by name; `grouped_precision` is that of training.
+    `segments` has the groups of each segment by name; `grouped_precision` and `weighted_by` are
+    those of training.
     """
 
     schema: int = SCHEMA
@@ -195,3 +198,4 @@ class Metrics(Struct, frozen=True, kw_only=True):
     cross_validation: CrossValidation
     segments: dict[str, dict[str, Group]]
     grouped_precision: GroupedPrecision | UnsetType = UNSET
+    weighted_by: str | UnsetType = UNSET

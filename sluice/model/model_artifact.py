@@ -9,14 +9,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import tomli_w
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from sluice.errors import Refused, SluiceError
+from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.conversion import TOLERANCE
 from sluice.model.json_file import read_json
 from sluice.model.metrics_file import TrainedMetrics
 from sluice.model.reference import Reference
+from sluice.served.classes import chosen
 from sluice.served.contract import Column, Contract
+from sluice.served.days import written
 from sluice.served.encoding import read_records
 from sluice.served.scoring import Model, load_model
 from sluice.toml_text import read_toml
@@ -35,30 +38,43 @@ _GOLDEN_ROWS = 50
 _MISSING = "missing"  # the group of the rows whose value is missing
 # Golden scores keep this distance from the threshold, so that their answers cannot differ.
 _CLEAR = 1e-4
+_LEFT_OUT = 0.125  # of the values of a column that may be missing
 
 
 @dataclass(frozen=True)
 class Parts:
     """What an artifact is made of: the ONNX model, the texts of contract and policy, the threshold
-    that it ships with, what its training rows looked like, what was measured, and its card.
+    that it ships with, what its training rows looked like, what was measured, and its card. A model
+    of several classes ships no threshold.
     """
 
     model: bytes
     contract: str
     policy: str
-    threshold: float
+    threshold: float | None
     reference: Reference
-    metrics: TrainedMetrics
+    metrics: TrainedMetrics | TrainedClassMetrics
     card: str
 
 
 class Golden(Struct, frozen=True, kw_only=True):
-    """golden.json: records of no real person, with the scores they must get, in the same order."""
+    """golden.json: records of no real person, with the scores they must get, in the same order.
+
+    Of a model of several classes a score is the probability of each; it has `weights` in place of a
+    threshold.
+    """
 
     schema: int = 1
-    threshold: float
-    records: tuple[dict[str, float | int | str], ...]
-    scores: tuple[float, ...]
+    threshold: float | None
+    records: tuple[dict[str, float | int | str | None], ...]
+    scores: tuple[float | tuple[float, ...], ...]
+    weights: tuple[float, ...] | UnsetType = UNSET
+
+    def answers(self, scores: np.ndarray) -> np.ndarray:
+        """What is answered at these scores, of shape (rows,) or (rows, classes)."""
+        if isinstance(self.weights, UnsetType):
+            return np.asarray(scores >= self.threshold)
+        return chosen(scores, self.weights)
 
 
 def write(folder: Path, parts: Parts) -> Model:
@@ -66,11 +82,10 @@ def write(folder: Path, parts: Parts) -> Model:
 
     Equal parts give equal bytes. Raises Refused where no golden records can be made.
     """
-    policy = read_toml(parts.policy, "policy.toml")
-    policy["operating_point"]["threshold"] = parts.threshold
     (folder / "model.onnx").write_bytes(parts.model)
     (folder / "contract.toml").write_text(parts.contract, encoding="utf-8")
-    (folder / "policy.toml").write_text(tomli_w.dumps(policy), encoding="utf-8")
+    policy = shipped_policy(parts.policy, parts.threshold)
+    (folder / "policy.toml").write_text(policy, encoding="utf-8")
     (folder / "reference.json").write_text(_json(parts.reference), encoding="utf-8")
     (folder / "metrics.json").write_text(_json(parts.metrics), encoding="utf-8")
     (folder / "card.md").write_text(parts.card, encoding="utf-8")
@@ -79,22 +94,36 @@ def write(folder: Path, parts: Parts) -> Model:
     return model
 
 
+def shipped_policy(text: str, threshold: float | None) -> str:
+    """The text of a policy as it travels with a model: with the threshold, where it has one."""
+    policy = read_toml(text, "policy.toml")
+    if threshold is not None:
+        policy["operating_point"]["threshold"] = threshold
+    return tomli_w.dumps(policy)
+
+
 def golden(model: Model, count: int = _GOLDEN_ROWS, seed: int = 7) -> Golden:
     """Records made from the contract, of no real person, with their scores.
 
-    Raises Refused where too few scores keep clear of the threshold.
+    Raises Refused where too few scores keep clear of the threshold, or of a tie of two classes.
     """
     random = np.random.PCG64(seed)
-    records: list[dict[str, float | int | str]] = []
-    scores: list[float] = []
+    records: list[dict[str, float | int | str | None]] = []
+    scores: list[float | tuple[float, ...]] = []
     for _ in range(100 * count):
         record = {column.key: _draw(column, random) for column in model.contract.features}
-        score = float(model.score_records([record])[0])
-        if abs(score - model.threshold) > _CLEAR:
+        score = model.score_records([record])[0]
+        if _is_clear(model, score):
             records.append(record)
-            scores.append(score)
+            scores.append(tuple(score.tolist()) if model.weights else float(score))
         if len(records) == count:
-            return Golden(threshold=model.threshold, records=tuple(records), scores=tuple(scores))
+            return _golden(model, records, scores)
+    if model.weights:
+        raise Refused(
+            "two classes are as probable as each other in every golden record; one that is more so"
+            " is required",
+            "The model is too weak: look at the data.",
+        )
     raise Refused(
         f"every golden score is at the threshold, {model.threshold:.6g}; a distance of"
         f" {_CLEAR:g} is required",
@@ -102,17 +131,43 @@ def golden(model: Model, count: int = _GOLDEN_ROWS, seed: int = 7) -> Golden:
     )
 
 
-def _draw(column: Column, random: np.random.PCG64) -> float | int | str:
+def _golden(
+    model: Model,
+    records: Sequence[dict[str, float | int | str | None]],
+    scores: Sequence[float | tuple[float, ...]],
+) -> Golden:
+    if model.weights:
+        return Golden(
+            threshold=None, records=tuple(records), scores=tuple(scores), weights=model.weights
+        )
+    return Golden(threshold=model.threshold, records=tuple(records), scores=tuple(scores))
+
+
+def _is_clear(model: Model, score: np.ndarray) -> bool:
+    """Whether the answer at this score cannot be another one by rounding."""
+    if not model.weights:
+        return bool(abs(score - model.threshold) > _CLEAR)
+    second, first = np.sort(score * np.asarray(model.weights))[-2:]
+    return bool(first - second > _CLEAR)
+
+
+def _draw(column: Column, random: np.random.PCG64) -> float | int | str | None:
     """A value that the contract allows, drawn from the bits of the generator.
 
     The bits are the same with every version of numpy; what numpy makes of them need not be.
     """
     share = int(random.random_raw()) / 2.0**64
+    if column.kept:
+        if share < _LEFT_OUT:
+            return None
+        share = (share - _LEFT_OUT) / (1.0 - _LEFT_OUT)
     if not column.numeric:
         return column.values[int(share * len(column.values))]
     low, high = float(column.minimum or 0), float(column.maximum or 0)
     # Squared: small values are the common ones in counts, years and incomes.
     value = low + share * share * (high - low)
+    if column.kind == "date":
+        return written(value)
     if column.kind == "integer":
         return int(value)
     return min(max(round(value, 3), low), high)
@@ -143,16 +198,16 @@ def read_golden(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def compare_golden(golden: Golden, scores: np.ndarray) -> float:
-    """The largest difference of these scores, shape (rows,), from the golden ones.
+    """The largest difference of these scores, shape (rows,) or (rows, classes), from the golden
+    ones.
 
     Raises SluiceError where one differs by more than 1e-6, or an answer at the threshold differs.
     """
     expected = np.asarray(golden.scores)
     worst = float("inf")
-    if len(scores) == len(expected) > 0:
+    if scores.shape == expected.shape and len(expected) > 0:
         worst = float(np.abs(scores - expected).max())
-    answers, expected_answers = scores >= golden.threshold, expected >= golden.threshold
-    if not worst <= TOLERANCE or not np.array_equal(answers, expected_answers):
+    if not worst <= TOLERANCE or (golden.answers(scores) != golden.answers(expected)).any():
         raise SluiceError(
             f"golden records: the scores differ by {worst:.3g}; at most {TOLERANCE:g} is allowed",
             "What answered is not the model that was trained; build the image anew from this"

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import UNSET, structs
 
+from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.metrics_file import CrossValidation, Spread, TrainedMetrics
+from sluice.model.search_words import remarks
 from sluice.model.tuning_file import Tuning
 from sluice.served.contract import Column, Contract
 from sluice.served.statements import statements
@@ -28,7 +30,7 @@ _METRICS = {
 
 def model_card(
     contract: Contract,
-    metrics: TrainedMetrics,
+    metrics: TrainedMetrics | TrainedClassMetrics,
     tuning: Tuning,
     policy: Policy,
     lineage: Mapping[str, object],
@@ -42,7 +44,7 @@ def model_card(
         f"# {_plain(contract.title)}\n\n{_plain(contract.text)}",
         _section("Intended use", _bullets(words["use"])),
         _section("Not to be used for", _bullets(words["misuse"])),
-        _section("How to use", _how(contract, metrics.threshold)),
+        _section("How to use", _how(contract, metrics)),
         _section("What it looks at", _features(contract)),
         _section("What it is not shown", _excluded(contract)),
         _section("Training data", _training(metrics)),
@@ -75,11 +77,26 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines]) if lines else ""
 
 
-def _how(contract: Contract, threshold: float) -> str:
+def _how(contract: Contract, metrics: TrainedMetrics | TrainedClassMetrics) -> str:
+    if isinstance(metrics, TrainedClassMetrics):
+        return _how_of_classes(contract, metrics)
     return (
         f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and'
-        f" 1. From {threshold:.4f} on a row is flagged. Send one record or a list, with the columns"
-        " below; `golden.json` holds records with the scores they must get."
+        f" 1. From {metrics.threshold:.4f} on a row is flagged. Send one record or a list, with the"
+        " columns below; `golden.json` holds records with the scores they must get."
+    )
+
+
+def _how_of_classes(contract: Contract, metrics: TrainedClassMetrics) -> str:
+    named = ", ".join(f'"{_plain(name)}"' for name in contract.target.classes)
+    chosen = "the most probable one"
+    if len(set(metrics.weights.values())) > 1:
+        weights = ", ".join(f"{_plain(name)} {by:g}" for name, by in metrics.weights.items())
+        chosen = f"the one with the largest product of probability and weight ({weights})"
+    return (
+        f"The output is the probability of each class, between 0 and 1: {named}. The answer is"
+        f" {chosen}. Send one record or a list, with the columns below; `golden.json` holds records"
+        " with the probabilities they must get."
     )
 
 
@@ -97,6 +114,12 @@ def _features(contract: Contract) -> str:
 def _allowed(column: Column) -> str:
     if column.missing == "impute":
         return f"{column.allowed}; missing becomes {column.fill}"
+    if column.kept:
+        return f"{column.allowed}; may be missing"
+    if column.other:
+        return (
+            f"{column.allowed}; {len(column.values) - 1} are listed, others count as {column.other}"
+        )
     return column.allowed
 
 
@@ -106,15 +129,21 @@ def _excluded(contract: Contract) -> str:
         for column in contract.role("protected")
     ]
     for column in contract.role("ignored"):
-        when = "when a row was" if column.name == contract.as_of else "ignored"
-        lines.append(f"{column.name}: {when}")
+        times = {
+            contract.as_of: "when a row was",
+            contract.known_at: "since when its values were known",
+        }
+        lines.append(f"{column.name}: {times.get(column.name, 'ignored')}")
+    if contract.weight:
+        alone = "what a row counts for in training; every metric counts each row once"
+        lines.append(f"{contract.weight.name}: {alone}")
     if contract.group:
         alike = "rows of one are in one part of the split, and intervals know that they are alike"
         lines.append(f"{contract.group.name}: {alike}")
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 
-def _training(metrics: TrainedMetrics) -> str:
+def _training(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
     rows = metrics.rows
     parts = [("Train", f"{rows.train:,}"), ("Validation", f"{rows.validation:,}")]
     table = _table(("Part", "Rows"), parts)
@@ -131,17 +160,29 @@ def _procedure(tuning: Tuning) -> str:
     rows = [("Family", _words(winner.family)), *sorted(winner.parameters.items())]
     table = _table(("Winner", "Value"), rows)
     objective = _words(tuning.objective)
-    return f"Searched by cross-validation for the best {objective}: {budget}.\n\n{table}"
+    told = " ".join(
+        [f"Searched by cross-validation for the best {objective}: {budget}.", *remarks(tuning)]
+    )
+    return f"{told}\n\n{table}"
 
 
-def _evaluation(metrics: TrainedMetrics) -> str:
+def _evaluation(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
     validation = structs.asdict(metrics.validation)
     folds = _folds(metrics.cross_validation)
     rows = [
         (name, f"{validation[metric]:.4f}", folds.get(metric, ""))
         for metric, name in _METRICS.items()
+        if metric in validation
     ]
-    return _table(("Metric", "Validation", "Cross-validation"), rows)
+    table = _table(("Metric", "Validation", "Cross-validation"), rows)
+    if not isinstance(metrics, TrainedClassMetrics):
+        return table
+    of_classes = [
+        (name, f"{one.rows:,}", f"{one.recall:.4f}", f"{one.precision:.4f}")
+        for name, one in metrics.classes.items()
+    ]
+    classes = _table(("Class", "Validation rows", "Recall", "Precision"), of_classes)
+    return f"{table}\n\nEach is the mean over the classes.\n\n{classes}"
 
 
 def _folds(validated: CrossValidation) -> dict[str, str]:

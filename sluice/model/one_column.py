@@ -22,7 +22,7 @@ def best(
     """
     ranked = []
     for column in contract.features:
-        rates, scores = _rates(column, train[column.key], labels, holdout[column.key])
+        rates, scores = rates_beside(column, train[column.key], labels, holdout[column.key])
         ranked.append((roc_auc(labels, rates), column.name, scores))
     _, name, scores = max(ranked, key=lambda entry: (entry[0], entry[1]))
     return name, scores
@@ -30,11 +30,11 @@ def best(
 
 def rates_of(column: Column, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The share of positives of each row's value, or of its bin; shape (rows,)."""
-    rates, _ = _rates(column, values, labels, values)
+    rates, _ = rates_beside(column, values, labels, values)
     return rates
 
 
-def _rates(
+def rates_beside(
     column: Column, values: np.ndarray, labels: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of positives of each row's value, for both sets of rows.

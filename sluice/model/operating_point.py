@@ -85,9 +85,13 @@ def threshold_for(
 
     `labels` (0 or 1) and `scores` have the shape (rows,), and so have `clusters`: numbers, equal in
     rows that belong together. Where the policy states costs, it is the cheapest threshold that is
-    precise enough, else that of the highest recall. Raises Refused where there is none.
+    precise enough; where it states a share of the rows, the one that flags so many; else that of
+    the highest recall. Raises Refused where there is none.
     """
     precision = aimed_precision(policy, float(labels.mean()))
+    share = policy.operating_point.flagged_share
+    if share:
+        return share_threshold(labels, scores, share, precision)
     if policy.gate.costed:
         costs = costs_of(policy.gate)
         return cheapest_threshold(labels, scores, costs, precision, clusters)
@@ -119,6 +123,35 @@ def cheapest_threshold(
             "At these costs the model is worth nothing: look at the data, or at the costs.",
         )
     return _between(known, best)
+
+
+def share_threshold(
+    labels: np.ndarray, scores: np.ndarray, share: float, precision: float
+) -> float:
+    """The threshold that flags the most rows of those that flag at most this share.
+
+    Rows of one score are flagged together or not at all. Raises Refused where already the highest
+    score is that of more rows, or where the precision there is below `precision`.
+    """
+    known = cuts(labels, scores)
+    possible = known.apart & (known.flagged <= share * len(labels))
+    if not possible.any():
+        together = int(known.flagged[_separate(known)][0])
+        raise Refused(
+            f"the {together:,} validation rows of the highest score are"
+            f" {percent(together / len(labels), 2)} of them; at most {percent(share, 2)} are to be"
+            " flagged",
+            "Write a larger flagged_share in [operating_point], or bring columns that tell more"
+            " rows apart.",
+        )
+    last = int(np.flatnonzero(possible)[-1])
+    if known.precisions[last] < precision:
+        raise Refused(
+            f"where {percent(share, 2)} of the validation rows are flagged, the precision is"
+            f" {known.precisions[last]:.4g}; {precision:.4g} is required",
+            "Write a smaller flagged_share in [operating_point], or a lower floor in [gate].",
+        )
+    return _between(known, last)
 
 
 def _between(known: Cuts, cut: int) -> float:

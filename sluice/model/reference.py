@@ -100,7 +100,7 @@ def rows_from(reference: Mapping[str, Numbers | Texts], rows: int) -> dict[str, 
 
 def _numbers(column: Column, values: np.ndarray) -> Numbers:
     present = _within(values[np.isfinite(values)])
-    whole = column.kind == "integer"
+    whole = column.kind in ("integer", "date")
     edges: list[float] = []
     counts: list[int] = []
     if len(present):

@@ -6,7 +6,7 @@ those before them validation, and the parts move on as newer rows come.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from sluice.served.encoding import Columns
 PARTS = ("train", "validation", "holdout")
 HASH = "row_hash"  # the column of a part that has the hashes in place of the ids
 GROUP = "group_hash"  # the same in place of the groups, where the contract has them
+_BOTH = ("negative", "positive")
 _FEWEST = 5  # rows of each class without which a part can neither teach nor judge
 
 
@@ -35,26 +36,34 @@ def deciding(contract: Contract, columns: Columns) -> np.ndarray:
     return columns[(contract.group or contract.id).key]
 
 
-def parts(policy: SplitPolicy, hashes: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+def parts(
+    policy: SplitPolicy, hashes: np.ndarray, labels: np.ndarray, outcomes: Sequence[str] = _BOTH
+) -> dict[str, np.ndarray]:
     """Row numbers of each of PARTS, ascending.
 
-    `hashes` are those of `row_hashes` of what decides, and `labels` 0 or 1, both of shape (rows,).
-    Raises Refused where a part has fewer than five rows of one class.
+    `hashes` are those of `row_hashes` of what decides, and `labels` the places of each row's
+    outcome in `outcomes`, both of shape (rows,). Raises Refused where a part has fewer than five
+    rows of one class.
     """
     edges = (policy.train, policy.train + policy.validation)
     numbers = np.searchsorted(edges, _shares(hashes), side="right")
     rows = {part: np.flatnonzero(numbers == number) for number, part in enumerate(PARTS)}
-    _require_both_classes(rows, labels, "Bring more rows.")
+    _require_each_class(rows, labels, outcomes, "Bring more rows.")
     return rows
 
 
 def parts_by_time(
-    policy: SplitPolicy, times: np.ndarray, groups: np.ndarray | None, labels: np.ndarray
+    policy: SplitPolicy,
+    times: np.ndarray,
+    groups: np.ndarray | None,
+    labels: np.ndarray,
+    outcomes: Sequence[str] = _BOTH,
 ) -> dict[str, np.ndarray]:
     """Row numbers of each of PARTS, ascending: every training row is older than every validation
     row, and these than every holdout row.
 
-    `times` are datetime64, `groups` their hashes or None, `labels` 0 or 1; all of shape (rows,).
+    `times` are datetime64, `groups` their hashes or None, `labels` the places of each row's
+    outcome in `outcomes`; all of shape (rows,).
     Rows of one time are in one part, so the parts have about their shares of the rows where times
     are equal. Of a group that is in several parts only the rows in the last of these stay; the
     others are in no part, because a model that learnt from them would be judged on what it knows.
@@ -68,7 +77,7 @@ def parts_by_time(
     if groups is not None:
         numbers = np.where(numbers == _last_part(numbers, groups), numbers, -1)
     rows = {part: np.flatnonzero(numbers == number) for number, part in enumerate(PARTS)}
-    _require_both_classes(rows, labels, _to_have_more(times, numbers))
+    _require_each_class(rows, labels, outcomes, _to_have_more(times, numbers))
     return rows
 
 
@@ -114,7 +123,12 @@ def later_than(until: str, times: np.ndarray) -> np.ndarray:
     return np.asarray(times > np.datetime64(until))
 
 
-def _require_both_classes(rows: dict[str, np.ndarray], labels: np.ndarray, fix: str) -> None:
+def _require_each_class(
+    rows: dict[str, np.ndarray], labels: np.ndarray, outcomes: Sequence[str], fix: str
+) -> None:
+    if len(outcomes) > len(_BOTH):
+        _require_classes(rows, labels, outcomes, fix)
+        return
     for part, members in rows.items():
         positives = int(labels[members].sum())
         negatives = len(members) - positives
@@ -124,6 +138,20 @@ def _require_both_classes(rows: dict[str, np.ndarray], labels: np.ndarray, fix: 
                 f" {_FEWEST} of each are required"
             )
             raise Refused(what, fix)
+
+
+def _require_classes(
+    rows: dict[str, np.ndarray], labels: np.ndarray, classes: Sequence[str], fix: str
+) -> None:
+    for part, members in rows.items():
+        counts = np.bincount(labels[members], minlength=len(classes))
+        rarest = int(counts.argmin())
+        if counts[rarest] < _FEWEST:
+            what = (
+                f"the {part} part has {counts[rarest]} rows of {classes[rarest]!r}; at least"
+                f" {_FEWEST} of each class are required"
+            )
+            raise Refused(what, f"{fix} Or join rare classes in the table.")
 
 
 def _shares(hashes: np.ndarray) -> np.ndarray:

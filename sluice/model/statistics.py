@@ -255,10 +255,10 @@ def roc_auc_design(labels: np.ndarray, scores: np.ndarray, clusters: np.ndarray 
 
 def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each positive the share of negatives below it, and for each negative that of positives
-    above it; ties count half.
+    below it, less than nothing: the more there are, the worse. Ties count half.
     """
     positive, negative = scores[labels == 1], scores[labels != 1]
     m, n = len(positive), len(negative)
     ranks = scipy.stats.rankdata(np.concatenate([positive, negative]))
     within = scipy.stats.rankdata(positive), scipy.stats.rankdata(negative)
-    return (ranks[:m] - within[0]) / n, 1 - (ranks[m:] - within[1]) / m
+    return (ranks[:m] - within[0]) / n, (within[1] - ranks[m:]) / m

@@ -10,8 +10,10 @@ import functools
 import hashlib
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +21,10 @@ import numpy as np
 from sluice.errors import Refused
 from sluice.model.times import TIME, times_of
 from sluice.served import table_refusals
-from sluice.served.cells import NUMBER_PATTERNS
+from sluice.served.cells import NUMBER_PATTERNS, day_in_table
 from sluice.served.contract import Column, Contract
 from sluice.served.csv_header import Header, is_blank, nameless, read_header
+from sluice.served.encoding import is_text, listed
 from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 # bytes; Arrow fails on a row that is longer than a block, and may then abort the process at its end
 _BLOCK = 2**30
+_SIGN = re.compile(rb"\S")
 _LARGEST = 2**53  # beyond it neighbouring whole numbers are one and the same float
 
 
@@ -41,6 +45,19 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     are left out. `source` names the file in messages. Raises TableRefused, naming
     why the bytes are not such a table.
     """
+    frame = _as_texts(data, contract, source)
+    if contract.id.made and contract.id.name not in frame:
+        frame[contract.id.name] = made_ids(frame, contract)
+    return frame
+
+
+def read_columns(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
+    """As `read_table`, of a file that has only some of the columns; an id is not made."""
+    columns = tuple(replace(column, role="ignored") for column in contract.columns)
+    return _as_texts(data, replace(contract, columns=columns), source)
+
+
+def _as_texts(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
     read = _parquet if data.startswith(b"PAR1") else _csv
     table = read(data, contract, source)
     if table.num_rows == 0:
@@ -52,12 +69,10 @@ def read_table(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
         commas = read is _csv  # a Parquet file has numbers, and no sign of its own in them
         for name in order:
             frame[name] = _as_read(frame[name], contract.find(name), commas=commas)
-    if contract.id.made and contract.id.name not in frame:
-        frame[contract.id.name] = _made_ids(frame, contract)
     return frame
 
 
-def _made_ids(frame: "pd.DataFrame", contract: Contract) -> "pd.Series[Any]":
+def made_ids(frame: "pd.DataFrame", contract: Contract) -> "pd.Series[Any]":
     """An id for each row: the beginning of the hash of its cells, and from the second of equal rows
     on the number of its copy. Columns that are ignored do not count: they may come and go.
     """
@@ -81,7 +96,7 @@ def _as_read(texts: "pd.Series[Any]", column: Column | None, *, commas: bool) ->
     if column is None:
         return texts
     cells = _categorical(texts)
-    numeric = column.numeric and commas
+    numeric = column.numeric and commas and column.kind != "date"
     plain = [column.reading.plain(str(cell), numeric=numeric) for cell in cells.categories]
     categories = list(dict.fromkeys(text for text in plain if text))
     places = {text: place for place, text in enumerate(categories)}
@@ -106,7 +121,7 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
     table_refusals.check_columns([name for name in names if name[:1] != "\0"], contract, source)
     if data.count(b'"') % 2:
         raise table_refusals.open_quote(data, source)
-    if not data[header.end :].strip():
+    if not _SIGN.search(data, header.end):
         return pa.table({name: pa.array([], pa.string()) for name in names})
     try:
         table, ragged = _rows(data, header, names, threads=True)
@@ -259,11 +274,15 @@ def _plain(number: float | None) -> str:
 
 def numbers(column: Column, texts: "pd.Series[Any]") -> np.ndarray:
     """Texts of a numeric column as float64, shape (rows,): NaN where the cell is missing or holds
-    no number of the column's kind.
+    no number of the column's kind. A date is the number of its day.
     """
     import pandas as pd
 
     cells = _categorical(texts)
+    if column.kind == "date":
+        days = [day_in_table(column, str(text)) for text in cells.categories]
+        numbered = [np.nan if day is None else float(day) for day in (*days, None)]
+        return np.array(numbered)[cells.codes]
     written = pd.Series(cells.categories, dtype="str")
     good = written.str.contains(NUMBER_PATTERNS[column.kind]).to_numpy(dtype=bool)
     parsed = np.full(len(written) + 1, np.nan)  # the last place is for code -1: missing
@@ -277,40 +296,56 @@ def _categorical(texts: "pd.Series[Any]") -> "pd.Categorical":
     return texts.array if isinstance(texts.array, pd.Categorical) else pd.Categorical(texts)
 
 
-def _objects(texts: "pd.Series[Any]") -> np.ndarray:
+def _objects(texts: "pd.Series[Any]", column: Column | None = None) -> np.ndarray:
+    """Texts as objects, None where missing; of a category that takes any text what it lists."""
     cells = _categorical(texts)
-    return np.asarray(np.array([*cells.categories, None], dtype=object)[cells.codes])
+    values = list(cells.categories)
+    if column and column.other:
+        values = [listed(column, value) if is_text(value) else value for value in values]
+    return np.asarray(np.array([*values, None], dtype=object)[cells.codes])
 
 
 def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
     """The columns of a validated frame by key, each of shape (rows,); ignored ones are left out.
 
     They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
-    (texts or None); a whole-number id is int64, the target int8 (1 is positive). Raises Refused
+    (texts or None); a whole-number id is int64, the target int8 (1 is positive; of several classes
+    the place in the contract). Raises Refused
     where a number, an id or a target cannot be read, which validation would have named. Where the
     contract names a column as `as_of`, its times are there too, as TIME.
     """
     columns = (column for column in contract.columns if column.role != "ignored")
     found = {column.key: _typed(column, contract, frame[column.name]) for column in columns}
     if contract.as_of and contract.as_of in frame:
-        found[TIME] = times_of(_categorical(frame[contract.as_of]))
+        column = contract.find(contract.as_of)
+        found[TIME] = times_of(_categorical(frame[contract.as_of]), column)
     return found
 
 
 def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:
     if column.role == "target":
         values = _objects(texts)
+        if contract.target.several:
+            return _classes(column, values)
         positive = values == contract.target.positive
         _require(column, positive | (values == contract.target.negative))
         return np.asarray(positive, dtype=np.int8)
     if not column.numeric:
-        return _objects(texts)
+        return _objects(texts, column)
     number = numbers(column, texts)
     if column.role == "id" and column.kind == "integer":
         _require(column, np.abs(number) < _LARGEST)
         return number.astype(np.int64)
     _require(column, ~np.isnan(number) | texts.isna().to_numpy())
     return number
+
+
+def _classes(column: Column, values: np.ndarray) -> np.ndarray:
+    """The place of each row's class among the values of the contract."""
+    places = {value: place for place, value in enumerate(column.values)}
+    found = np.array([places.get(value, -1) for value in values], dtype=np.int8)
+    _require(column, found >= 0)
+    return found
 
 
 def _require(column: Column, good: np.ndarray) -> None:

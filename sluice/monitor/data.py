@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from sluice.model.reference import Numbers, Reference, Texts
 from sluice.monitor.day import Day, NumberCounts, TextCounts
 from sluice.monitor.distance import NO_DISTANCE, Distance, distance, holm, share_p_value
@@ -17,6 +19,7 @@ from sluice.percent import percent
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Column, Contract
 
+NEW = "(new)"
 LEVEL = 0.0001  # of the tests of one look; a year has many, and an effect has to be large besides
 _WEEK, _MONTH = 7, 28
 _SHARE = 0.02  # by which the share of missing values, or of those outside the reference, moves
@@ -49,6 +52,31 @@ def seen_in(days: Sequence[Day], key: str, cell: Numbers | Texts) -> Seen:
     if isinstance(cell, Numbers):
         return _numbers([day.columns[key] for day in days if key in day.columns], cell)
     return _texts([day.columns[key] for day in days if key in day.columns], cell)
+
+
+def last_week(days: Sequence[Day]) -> list[Day]:
+    """The last seven days that have rows, in their order."""
+    return [day for day in days if day.rows][-_WEEK:]
+
+
+def histogram_of(days: Sequence[Day], reference: Reference) -> Reference:
+    """The columns of these days as the reference counts them; texts that it does not know are
+    pooled as NEW. A column without rows is left out.
+    """
+    found: Reference = {}
+    for key, cell in reference.items():
+        if not cell.counted:
+            continue
+        seen = seen_in(days, key, cell)
+        if not seen.rows:
+            continue
+        if isinstance(cell, Numbers):
+            found[key] = replace(cell, counts=seen.bins, missing=seen.missing)
+        else:
+            counts = dict(zip(cell.values, seen.bins, strict=False))
+            new = {NEW: seen.outside} if seen.outside else {}
+            found[key] = replace(cell, values={**counts, **new}, missing=seen.missing)
+    return found
 
 
 def effects(days: Sequence[Day], contract: Contract, reference: Reference) -> dict[str, float]:

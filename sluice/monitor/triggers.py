@@ -95,7 +95,8 @@ class Run:
 @dataclass(frozen=True)
 class Situation:
     """What else is so on a day: a release that runs, data that are in doubt, and the day of the
-    release that was committed last, empty where there is none.
+    release that was committed last, empty where there is none or where it is known how its canary
+    ended.
     """
 
     running: bool = False

@@ -4,35 +4,54 @@ Served with the model, so it imports nothing heavier than the standard library.
 """
 
 from dataclasses import dataclass, fields
+from datetime import date, datetime
 from typing import TypeGuard, cast
 
 from sluice.errors import UsageError
 from sluice.served.column_keys import key_of, snake_case
 from sluice.served.contract_fields import TOP, Table, choice, fail, known, table, tables, text
+from sluice.served.contract_sorts import (
+    check_categories,
+    check_dates_are_used,
+    check_of_classes,
+    check_role,
+)
 from sluice.served.contract_words import read_statements, read_tiers, read_words
-from sluice.served.expressions import Expression, parse
+from sluice.served.days import day_of, number_of, written
+from sluice.served.expressions import Expression, Scope, parse
 from sluice.served.reading import UTF8_WITH_POINTS, Reading, read_reading
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
-from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
+from sluice.served.words import (
+    NEUTRAL_OF_CLASSES,
+    NEUTRAL_STATEMENTS,
+    NEUTRAL_WORDS,
+    Statements,
+    Words,
+)
 from sluice.toml_text import read_toml
 
-KINDS = ("integer", "number", "ordinal", "category", "boolean")
-ROLES = ("feature", "protected", "id", "group", "target", "ignored")
-MISSING = ("refuse", "impute", "keep")  # of an empty cell; only a protected one is kept
+KINDS = ("integer", "number", "ordinal", "category", "boolean", "date")
+ROLES = ("feature", "protected", "id", "group", "weight", "target", "ignored")
+DIRECTIONS = ("", "up", "down")  # the only way that a score may go as a column grows
+MISSING = ("refuse", "impute", "keep")  # of an empty cell; a category is not kept
+ENCODINGS = ("", "target", "frequency")  # of a category; "" has a column for each value
+LONGEST = 200  # characters of a text in a category that takes any
 _BARE_ROLES = ("ignored", "group")  # nothing is asked of their cells: a kind may be left out
-_SORTS = {"integer": "a whole number", "number": "a number"}
+_SORTS = {"integer": "a whole number", "number": "a number", "date": "a date"}
 SEVERITIES = ("critical", "warning")
 _LARGEST = 3e38  # what the matrix, of 32-bit floats, can hold
+_MOST_CLASSES = 50  # of a target: more are no answer that a person reads
 _LARGEST_ID = 2**53  # beyond it neighbouring whole numbers are one and the same float
 # How the key of a column is made of its name, by the schema of the contract.
 _KEYS = {1: snake_case, 2: key_of}
-_TOP = (
+TOP_KEYS = (
     "schema",
     "title",
     "text",
     "row",
     "rows",
     "as_of",
+    "known_at",
     "target",
     "reading",
     "tiers",
@@ -42,7 +61,7 @@ _TOP = (
     "rules",
     "segments",
 )
-_TARGET = (
+TARGET_KEYS = (
     "column",
     "positive",
     "negative",
@@ -57,7 +76,11 @@ _TARGET = (
 class Column:
     """One column: `name` as published, `key` in snake case; `values` in order for ordinals.
 
-    An id with `made` "row" is no column of the table: it is a hash of the cells of its row.
+    An id with `made` "row" is no column of the table: it is a hash of the cells of its row. The
+    limits of a date are days since 1970-01-01. `other` is the value that stands for every text
+    that is none of `values`; values with fewer training rows than `minimum_count` count as it too.
+    `encoding` says what a category is to the model: a column for each value, or a number. Where
+    `monotone` is "up" or "down", a score may only rise or only fall as the column grows.
     """
 
     name: str
@@ -73,18 +96,37 @@ class Column:
     example: float | str | None = None
     text: str = ""
     made: str = ""
+    monotone: str = ""
+    other: str = ""
+    minimum_count: int = 0
+    encoding: str = ""
     reading: Reading = UTF8_WITH_POINTS
 
     @property
     def numeric(self) -> bool:
-        """Whether the raw value is a number rather than one of `values`."""
+        """Whether the value is a number, or a day that a number stands for: none of `values`."""
         return self.kind in _SORTS
+
+    @property
+    def coded(self) -> bool:
+        """Whether the matrix holds the place of a category's value; the model looks up the rest."""
+        return bool(self.encoding or self.minimum_count)
+
+    @property
+    def kept(self) -> bool:
+        """Whether this is a feature that may be missing and stays so."""
+        return self.missing == "keep" and self.role == "feature"
 
     @property
     def allowed(self) -> str:
         """What may stand in this column, in words."""
+        if self.other:
+            return f"a text of at most {LONGEST} characters"
         if not self.numeric:
             return "one of " + ", ".join(self.values) if self.values else "any text"
+        if self.kind == "date" and self.minimum is not None and self.maximum is not None:
+            limits = f"from {written(self.minimum)} to {written(self.maximum)}"
+            return f"a date {limits}, without a time or a time zone"
         if self.minimum is None or self.maximum is None:
             return _SORTS[self.kind]
         unit = f" {self.unit}" if self.unit else ""
@@ -130,7 +172,9 @@ class Segment:
 class Target:
     """The column to predict: its key, its two values, the labels that are shown for them.
 
-    `words` say what a positive is called.
+    `words` say what a positive is called. Where the column has more than two values, these are the
+    `classes`, in the order of the contract; then there is no positive and no negative, and `words`
+    say what a row is called.
     """
 
     column: str
@@ -139,6 +183,17 @@ class Target:
     positive_label: str
     negative_label: str
     words: Words = NEUTRAL_WORDS
+    classes: tuple[str, ...] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several classes, of which none is the positive one."""
+        return bool(self.classes)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """What a row can turn out to be, in the order of the numbers that stand for it."""
+        return self.classes or (self.negative, self.positive)
 
 
 @dataclass(frozen=True)
@@ -147,7 +202,8 @@ class Contract:
 
     `row` and `rows` say what a row is, in the singular and in the plural. `tiers` and `statements`
     are the neutral ones where the contract names none. `as_of` is the published name of the column
-    with the day of each row; empty where there is none.
+    with the day of each row, `known_at` of the one that says since when its values were known; both
+    are empty where there is none.
     """
 
     title: str
@@ -163,6 +219,7 @@ class Contract:
     statements: Statements = NEUTRAL_STATEMENTS
     reading: Reading = UTF8_WITH_POINTS
     as_of: str = ""
+    known_at: str = ""
 
     @property
     def words(self) -> Words:
@@ -177,6 +234,11 @@ class Contract:
     def features(self) -> tuple[Column, ...]:
         """The columns that feed the model."""
         return self.role("feature")
+
+    @property
+    def weight(self) -> Column | None:
+        """The column that says how much a row weighs in training; None where all weigh the same."""
+        return next(iter(self.role("weight")), None)
 
     @property
     def id(self) -> Column:
@@ -195,8 +257,11 @@ class Contract:
         return next((column for column in self.columns if name in (column.name, column.key)), None)
 
 
+DERIVED_KEYS = ("expression", "unit", "text")
+RULE_KEYS = ("expression", "severity", "text")
+SEGMENT_KEYS = ("column", "edges")
 MADE = ("", "row")  # an id is read from the table, or made of the cells of its row
-_COLUMN = tuple(field.name for field in fields(Column) if field.name not in ("name", "reading"))
+COLUMN_KEYS = tuple(field.name for field in fields(Column) if field.name not in ("name", "reading"))
 
 
 def load_contract(toml: str, source: str = "contract.toml") -> Contract:
@@ -205,12 +270,13 @@ def load_contract(toml: str, source: str = "contract.toml") -> Contract:
     Raises UsageError naming file, table or column, and key where it is wrong.
     """
     raw = read_toml(toml, source)
-    known(source, TOP, raw, _TOP)
+    known(source, TOP, raw, TOP_KEYS)
     schema = raw.get("schema")
     if type(schema) is not int or schema not in _KEYS:
         what = f"{source}: schema is {schema!r}; 1 or 2 is required"
         raise UsageError(what, "Write schema = 2, or use the version of Sluice that wrote it.")
     contract = _contract(source, raw)
+    check_dates_are_used(source, contract.features, [each.expression for each in contract.derived])
     if not contract.features:
         what = f"{source}: no column has role feature; at least one is required"
         raise UsageError(what, 'Set role = "feature" on what the model may use.')
@@ -230,29 +296,55 @@ def _contract(source: str, raw: Table) -> Contract:
     derived = tables(source, raw, "derived")
     segments = tables(source, raw, "segments")
     rules = tables(source, raw, "rules")
+    row, rows = text(source, TOP, {"row": "row", **raw}, "row"), str(raw.get("rows", "rows"))
+    target = _target(source, columns, table(source, raw, "target", needed=True), Words(row, rows))
+    if target.several:
+        check_of_classes(source, columns)
+    if target.several and "tiers" in raw:
+        fix = "Leave them out: tiers are of the probability of one positive class."
+        what = f"are given and the target has {len(target.classes)} classes"
+        raise fail(source, TOP, "tiers", what, fix)
+    neutral = NEUTRAL_OF_CLASSES if target.several else NEUTRAL_STATEMENTS
     return Contract(
         title=str(raw.get("title", "")),
         text=str(raw.get("text", "")),
         columns=columns,
         derived=tuple(_derived(source, columns, name, spec) for name, spec in derived.items()),
         segments=tuple(_segment(source, columns, name, spec) for name, spec in segments.items()),
-        target=_target(source, columns, table(source, raw, "target", needed=True)),
+        target=target,
         rules=tuple(_rule(source, columns, name, spec) for name, spec in rules.items()),
-        row=text(source, TOP, {"row": "row", **raw}, "row"),
-        rows=str(raw.get("rows", "rows")),
+        row=row,
+        rows=rows,
         tiers=read_tiers(source, raw),
-        statements=read_statements(source, raw),
+        statements=read_statements(source, raw, neutral),
         reading=reading,
         as_of=_as_of(source, columns, raw.get("as_of", "")),
+        known_at=_known_at(source, columns, raw),
     )
 
 
 def _as_of(source: str, columns: tuple[Column, ...], name: object) -> str:
     """The column with the day of each row, by its published name; empty where none is named."""
-    if name == "" or any(name == column.name and column.role == "ignored" for column in columns):
-        return cast(str, name)
-    fix = 'Name a column with role = "ignored": a model learns nothing from the day of a row.'
+    days = [column.name for column in columns if column.role == "ignored" or column.kind == "date"]
+    if name == "" or name in days:
+        return str(name)
+    fix = 'Name a column with role = "ignored", or one of kind date.'
     raise fail(source, TOP, "as_of", f"is {name!r}", fix)
+
+
+def _known_at(source: str, columns: tuple[Column, ...], raw: Table) -> str:
+    """The column that says since when the values of a row were known, by its published name."""
+    name = raw.get("known_at", "")
+    if name == "":
+        return ""
+    if not raw.get("as_of"):
+        fix = "Name as_of too: what is known since when says nothing without the day of the row."
+        raise fail(source, TOP, "known_at", f"is {name!r}", fix)
+    others = [column for column in columns if column.name != raw["as_of"]]
+    if any(name == column.name and column.role == "ignored" for column in others):
+        return cast(str, name)
+    fix = 'Name another column with role = "ignored": a model learns nothing from it.'
+    raise fail(source, TOP, "known_at", f"is {name!r}", fix)
 
 
 def _column(source: str, name: str, spec: Table, made: str, reading: Reading) -> Column:
@@ -261,7 +353,7 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
     Raises UsageError where a key is unknown or its value wrong.
     """
     place = f'column "{name}"'
-    known(source, place, spec, _COLUMN)
+    known(source, place, spec, COLUMN_KEYS)
     role = choice(source, place, spec, "role", ROLES)
     if role in _BARE_ROLES:
         spec = {"kind": "category", **spec}
@@ -269,6 +361,8 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
     kind = choice(source, place, spec, "kind", kinds)
     missing = choice(source, place, {"missing": "refuse", **spec}, "missing", MISSING)
     _check_sorts(source, place, spec)
+    if kind == "date":
+        spec = _with_days(spec)
     column = Column(
         name=name,
         key=_key(source, place, spec, made),
@@ -283,19 +377,40 @@ def _column(source: str, name: str, spec: Table, made: str, reading: Reading) ->
         example=cast("float | str | None", spec.get("example")),
         text=cast(str, spec.get("text", "")),
         made=choice(source, place, {"made": "", **spec}, "made", MADE),
+        monotone=choice(source, place, {"monotone": "", **spec}, "monotone", DIRECTIONS),
+        other=cast(str, spec.get("other", "")),
+        minimum_count=cast(int, spec.get("minimum_count", 0)),
+        encoding=choice(source, place, {"encoding": "", **spec}, "encoding", ENCODINGS),
         reading=reading,
     )
+    if column.monotone and (role != "feature" or kind == "category"):
+        fix = "Only a feature that is a number, an ordinal or a boolean has an order."
+        raise fail(source, place, "monotone", f"is {column.monotone!r}", fix)
     if column.made and (role != "id" or kind != "category" or column.values):
         fix = 'Only a column with role = "id" and kind = "category" is made.'
         raise fail(source, place, "made", f"is {column.made!r}", fix)
+    check_role(source, place, column)
     _check_target(source, place, column)
     _check_domain(source, place, column)
+    check_categories(source, place, column)
     _check_fill(source, place, column, missing)
     is_read = role != "ignored"
     if is_read and column.example is not None and not _fits(column, column.example):
         fix = f"It must be {column.allowed}."
         raise fail(source, place, "example", f"is {column.example!r}", fix)
     return column
+
+
+def _with_days(spec: Table) -> Table:
+    """The table of a date with its limits as numbers of days, and its example as a text."""
+    days: dict[str, object] = {}
+    for key in ("minimum", "maximum", "example"):
+        value = spec.get(key)
+        if isinstance(value, date) and not isinstance(value, datetime):
+            days[key] = value.isoformat() if key == "example" else float(number_of(value))
+        elif value is not None and key != "example":
+            days[key] = str(value)  # no date: it is refused with the limits
+    return {**spec, **days}
 
 
 def _key(source: str, place: str, spec: Table, made: str) -> str:
@@ -310,18 +425,18 @@ def _key(source: str, place: str, spec: Table, made: str) -> str:
 
 
 def _check_target(source: str, place: str, column: Column) -> None:
-    """Refuse a target that is a number, and one with another number of values than two."""
+    """Refuse a target that is a number, and one with more values than anybody tells apart."""
     if column.role != "target":
         return
     if column.numeric:
-        fix = (
-            'Two classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
-        )
+        fix = 'Classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
         raise fail(source, place, "kind", f"is {column.kind} and its role is target", fix)
-    if len(column.values) > 2:
-        what = f"has {len(column.values)} entries and its role is target; 2 are required"
-        fix = "Join the classes in the table, to one against the rest."
-        raise fail(source, place, "values", what, fix)
+    if len(column.values) > _MOST_CLASSES:
+        what = (
+            f"has {len(column.values)} entries and its role is target; at most {_MOST_CLASSES} are"
+            " allowed"
+        )
+        raise fail(source, place, "values", what, "Join rare classes in the table.")
 
 
 def _check_sorts(source: str, place: str, spec: Table) -> None:
@@ -336,9 +451,10 @@ def _check_sorts(source: str, place: str, spec: Table) -> None:
 def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
     """Refuse a value to fill in where none is used, and none or a wrong one where one is."""
     what = f"is {column.fill!r}"
-    if missing == "keep" and column.role != "protected":
-        fix = 'A feature takes missing = "impute" and a fill.'
-        raise fail(source, place, "missing", f'is "keep" with role {column.role}', fix)
+    if missing == "keep" and column.role != "protected" and not (column.kept and column.numeric):
+        fix = 'A feature takes missing = "impute" and a fill; one of numbers or dates may keep it.'
+        kind = f" and kind {column.kind}" if column.kept else ""
+        raise fail(source, place, "missing", f'is "keep" with role {column.role}{kind}', fix)
     if missing != "impute":
         if column.fill is not None:
             fix = 'It is used only with missing = "impute".'
@@ -347,6 +463,9 @@ def _check_fill(source: str, place: str, column: Column, missing: str) -> None:
         what = f'is "impute" with role {column.role}; a feature is required of what has a fill'
         fix = 'A protected column takes missing = "keep": its empty cells are then a group.'
         raise fail(source, place, "missing", what, fix)
+    elif column.kind == "date":
+        fix = 'A day that nobody knows takes missing = "keep"; is_missing tells the model.'
+        raise fail(source, place, "missing", 'is "impute" with kind date', fix)
     elif not _fits(column, column.fill):
         raise fail(source, place, "fill", what, f"An imputed feature needs {column.allowed}.")
 
@@ -403,11 +522,15 @@ def _check_limits(source: str, place: str, column: Column) -> None:
         if not _number(column, limit):
             what = "is missing" if limit is None else f"is {str(limit)[:20]}"
             fix = f"Both limits must be {_SORTS[column.kind]} within 3e38."
+            if column.kind == "date":
+                fix = f"Both limits must be days, without quotes: {key} = 2026-01-31."
             raise fail(source, place, key, what, fix)
     # Both are numbers, as the loop has made sure.
-    if cast(float, column.minimum) >= cast(float, column.maximum):
-        fix = f"It must be above {column.minimum!r}."
-        raise fail(source, place, "maximum", f"is {column.maximum!r}", fix)
+    low, high = cast(float, column.minimum), cast(float, column.maximum)
+    if low >= high:
+        of_days = column.kind == "date"
+        first, last = (written(low), written(high)) if of_days else (f"{low!r}", f"{high!r}")
+        raise fail(source, place, "maximum", f"is {last}", f"It must be above {first}.")
 
 
 def _check_values(source: str, place: str, column: Column) -> None:
@@ -433,6 +556,8 @@ def _fits(column: Column, value: object) -> bool:
     """Whether a column, whose limits or values are checked, allows a value."""
     if not column.numeric:
         return value in column.values
+    if column.kind == "date":
+        value = day_of(value) if isinstance(value, str) else None
     if not _number(column, value):
         return False
     low = cast(float, column.minimum)
@@ -444,7 +569,7 @@ def _number(column: Column, value: object) -> bool:
     """Whether a value is a number that this column and the matrix can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         return False
-    return column.kind != "integer" or float(value).is_integer()
+    return column.kind == "number" or float(value).is_integer()
 
 
 def _unique(source: str, columns: tuple[Column, ...]) -> None:
@@ -462,24 +587,30 @@ def _unique(source: str, columns: tuple[Column, ...]) -> None:
         if count != 1:
             what = f"{role} is given to {count} columns"
             raise fail(source, "the columns", "role", what, "Exactly one must have it.")
-    groups = sum(column.role == "group" for column in columns)
-    if groups > 1:
-        what = f"group is given to {groups} columns"
-        raise fail(source, "the columns", "role", what, "At most one may have it.")
+    for role in ("group", "weight"):
+        count = sum(column.role == role for column in columns)
+        if count > 1:
+            what = f"{role} is given to {count} columns"
+            raise fail(source, "the columns", "role", what, "At most one may have it.")
 
 
 def _derived(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Derived:
     place = f'derived feature "{name}"'
-    known(source, place, spec, ("expression", "unit", "text"))
+    known(source, place, spec, DERIVED_KEYS)
     if any(name == column.key for column in columns):
         raise fail(source, place, "name", "is the key of a column", "Give it a name of its own.")
     expression = _expression(source, place, columns, spec)
+    for column in columns:
+        if column.monotone and column.key in expression.keys:
+            what = f'reads "{column.name}", which is monotone'
+            fix = "A feature made of it could turn its direction around: leave one of the two out."
+            raise fail(source, place, "expression", what, fix)
     return Derived(name, expression, str(spec.get("unit", "")), str(spec.get("text", "")))
 
 
 def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Rule:
     place = f'rule "{name}"'
-    known(source, place, spec, ("expression", "severity", "text"))
+    known(source, place, spec, RULE_KEYS)
     severity = choice(source, place, {"severity": "critical", **spec}, "severity", SEVERITIES)
     expression = _expression(source, place, columns, spec)
     return Rule(name, expression, severity, str(spec.get("text", "")))
@@ -488,19 +619,23 @@ def _rule(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> R
 def _expression(source: str, place: str, columns: tuple[Column, ...], spec: Table) -> Expression:
     """The expression of a table, over the feature columns alone."""
     features = [column for column in columns if column.role == "feature"]
-    scope = {column.key: column.values for column in features}
+    scope = Scope(
+        texts={column.key: column.values for column in features},
+        dates=frozenset(column.key for column in features if column.kind == "date"),
+        kept=frozenset(column.key for column in features if column.kept),
+    )
     names = {column.name: column.key for column in features}
     try:
         return parse(str(spec.get("expression", "")), scope, names)
     except ValueError as error:
-        some = ", ".join(list(scope)[:5])
+        some = ", ".join(list(scope.texts)[:5])
         fix = f"It may use feature columns only, by name or key: {some}, and so on."
         raise fail(source, place, "expression", f"is refused: {error}", fix) from None
 
 
 def _segment(source: str, columns: tuple[Column, ...], name: str, spec: Table) -> Segment:
     place = f'segment "{name}"'
-    known(source, place, spec, ("column", "edges"))
+    known(source, place, spec, SEGMENT_KEYS)
     column = _grouped(source, place, columns, spec.get("column"))
     edges = spec.get("edges", [])
     if not _ascending(edges) or column.numeric != bool(edges):
@@ -527,14 +662,20 @@ def _ascending(edges: object) -> TypeGuard[list[float]]:
     return edges == sorted(set(edges))
 
 
-def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
-    """The target from its table: the column with that role, and which of its values is which."""
+def _target(source: str, columns: tuple[Column, ...], spec: Table, row: Words) -> Target:
+    """The target from its table: the column with that role, and which of its values is which.
+
+    `row` says what a row is called.
+    """
     place = "the target"
-    known(source, place, spec, _TARGET)
+    known(source, place, spec, TARGET_KEYS)
     column = next(column for column in columns if column.role == "target")
     if spec.get("column") != column.name:
         fix = f'"{column.name}" has role target.'
         raise fail(source, place, "column", f"is {spec.get('column')!r}", fix)
+    if len(column.values) > 2:
+        _require_no_side(source, place, column, spec)
+        return Target(column.key, "", "", "", "", row, column.values)
     positive = spec.get("positive")
     negative = spec.get("negative")
     values = sorted((str(positive), str(negative)))
@@ -549,3 +690,12 @@ def _target(source: str, columns: tuple[Column, ...], spec: Table) -> Target:
         negative_label=str(spec.get("negative_label", negative)),
         words=read_words(source, spec),
     )
+
+
+def _require_no_side(source: str, place: str, column: Column, spec: Table) -> None:
+    """Refuse a positive or negative where the column has more than two values."""
+    for key in spec:
+        if key != "column":
+            what = f"is given and {column.name} has {len(column.values)} values"
+            fix = f"Leave it out: each value is a class. Or join {column.name} to two values."
+            raise fail(source, place, key, what, fix)

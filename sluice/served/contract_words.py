@@ -11,6 +11,7 @@ from sluice.served.contract_fields import TOP, Table, fail, known, table, text, 
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers, limits_at
 from sluice.served.words import NEUTRAL_STATEMENTS, NEUTRAL_WORDS, Statements, Words
 
+TIER_KEYS = ("name", "below")
 _FEWEST_TIERS = 2
 THRESHOLD = "threshold"  # in the place of a probability: where a row is flagged from
 _MOST_TIERS = 4  # the page draws up to four, each in its own colour
@@ -46,7 +47,7 @@ def read_tiers(source: str, raw: Table) -> Tiers:
     names: list[str] = []
     for number, entry in enumerate(entries, 1):
         place = f"tier {number}"
-        known(source, place, entry, ("name", "below"))
+        known(source, place, entry, TIER_KEYS)
         name = text(source, place, entry, "name")
         if name in names:
             raise fail(source, place, "name", f"{name!r} is taken", "Give each tier its own name.")
@@ -106,7 +107,9 @@ def _limit(source: str, number: int, entry: Table) -> float:
     return value
 
 
-def read_statements(source: str, raw: Table) -> Statements:
+def read_statements(
+    source: str, raw: Table, neutral: Statements = NEUTRAL_STATEMENTS
+) -> Statements:
     """The statements of [statements]: lists of `use`, `misuse`, `limits` and `duties`.
 
     A list that is given replaces the neutral one. Raises UsageError where one is no list of texts.
@@ -115,4 +118,4 @@ def read_statements(source: str, raw: Table) -> Statements:
     place = "the statements"
     known(source, place, spec, tuple(field.name for field in fields(Statements)))
     lists = {key: texts(source, place, spec, key) for key in spec}
-    return replace(NEUTRAL_STATEMENTS, **lists)
+    return replace(neutral, **lists)

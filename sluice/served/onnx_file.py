@@ -16,12 +16,16 @@ from sluice.errors import Refused
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # What skl2onnx makes of the families of sluice/model/training.py, by domain.
 _CONVERTED = "Add ArgMax Cast Concat Gather Identity Less Mul Reshape"
-_CONVERTED_ML = "ArrayFeatureExtractor LinearClassifier OneHotEncoder TreeEnsembleClassifier"
+_CONVERTED_ML = (
+    "ArrayFeatureExtractor LinearClassifier Normalizer OneHotEncoder TreeEnsembleClassifier"
+)
+# What it makes of look-ups and missing numbers (sluice/model/coding.py).
+_CODED = "Imputer LabelEncoder"
 # What the drills of the gate put behind such a model, to make faulty ones.
 _DRILLED = "Clip Div MatMul Sin Sub Sum"
 OPERATORS = frozenset(
     [("", name) for name in f"{_CONVERTED} {_DRILLED}".split()]
-    + [("ai.onnx.ml", name) for name in _CONVERTED_ML.split()]
+    + [("ai.onnx.ml", name) for name in f"{_CONVERTED_ML} {_CODED}".split()]
 )
 LARGEST = 64 << 20  # bytes of a file; the largest of our own have some megabytes
 MOST_NODES = 20_000  # one feature needs about ten

@@ -7,9 +7,10 @@ import codecs
 from dataclasses import dataclass
 
 from sluice.served.contract_fields import Table, choice, fail, known, table, text, texts
+from sluice.served.days import ISO, PATTERNS
 
 _PLACE = "[reading]"
-_KEYS = ("delimiter", "encoding", "missing", "decimal")
+KEYS = ("delimiter", "encoding", "missing", "decimal", "date")
 _DECIMALS = (".", ",")
 UTF8 = "utf-8"
 _TOO_MANY = 100  # texts that stand for missing
@@ -21,13 +22,15 @@ class Reading:
 
     `delimiter` is one more character that may separate cells, empty for the usual ones alone.
     `missing` are the texts that stand for an empty cell. `decimal` is what stands before the
-    fraction of a number. Blanks around a cell never count.
+    fraction of a number, and `date` is how a day is written, one of `days.PATTERNS`. Blanks around
+    a cell never count.
     """
 
     delimiter: str = ""
     encoding: str = UTF8
     missing: tuple[str, ...] = ()
     decimal: str = "."
+    date: str = ISO
 
     def plain(self, cell: str, *, numeric: bool) -> str:
         """A cell without blanks around it: empty where it is missing, a number with a point.
@@ -52,7 +55,7 @@ def read_reading(source: str, raw: Table) -> Reading:
     Raises UsageError for what is wrong in it.
     """
     spec = table(source, raw, "reading", needed=False)
-    known(source, _PLACE, spec, _KEYS)
+    known(source, _PLACE, spec, KEYS)
     delimiter = ""
     if "delimiter" in spec:
         delimiter = _delimiter(source, spec)
@@ -62,6 +65,7 @@ def read_reading(source: str, raw: Table) -> Reading:
         encoding=_encoding(source, spec),
         missing=tuple(cell for cell in dict.fromkeys(missing) if cell),
         decimal=choice(source, _PLACE, {"decimal": ".", **spec}, "decimal", _DECIMALS),
+        date=choice(source, _PLACE, {"date": ISO, **spec}, "date", tuple(PATTERNS)),
     )
 
 

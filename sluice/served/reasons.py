@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.served.contract import Column, Contract
+from sluice.served.days import written
 from sluice.served.shapley import BACKGROUND, Contributions
 
 METHOD = (
@@ -30,7 +31,7 @@ class Reason:
 
     field: str
     name: str
-    value: int | float | str
+    value: int | float | str | None
     change: float
     error: float
     text: str
@@ -85,20 +86,25 @@ def _kept(values: list[float], places: list[int]) -> list[int]:
     return kept
 
 
-def shown(column: Column, number: float) -> int | float | str:
-    """The number that stands for a value, back to the value."""
+def shown(column: Column, number: float) -> int | float | str | None:
+    """The number that stands for a value, back to the value; None where it is missing."""
+    if np.isnan(number):
+        return None
+    if column.kind == "date":
+        return written(number)
     if not column.numeric:
         return column.values[int(number)]
     return int(number) if float(number).is_integer() else float(number)
 
 
-def _reason(column: Column, value: int | float | str, change: float, error: float) -> Reason:
+def _reason(column: Column, value: int | float | str | None, change: float, error: float) -> Reason:
     """One reason: the value of a row, what it adds to the probability, and the error of that."""
     points = f"{abs(change) * 100:.1f} points"
     way = "raises" if change > 0 else "lowers"
-    text = f"{column.name} is {_written(value)}: {way} the probability by {points}."
+    said = "not known" if value is None else _in_text(value)
+    text = f"{column.name} is {said}: {way} the probability by {points}."
     return Reason(column.key, column.name, value, change, error, text)
 
 
-def _written(value: int | float | str) -> str:
+def _in_text(value: int | float | str) -> str:
     return value if isinstance(value, str) else f"{value:,}"

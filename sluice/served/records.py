@@ -10,7 +10,14 @@ from operator import itemgetter
 import numpy as np
 
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import Columns, Record, positions, read_records
+from sluice.served.encoding import (
+    Columns,
+    Record,
+    positions,
+    read_day,
+    read_place,
+    read_records,
+)
 
 
 def read_all(contract: Contract, records: Sequence[Record]) -> np.ndarray:
@@ -70,6 +77,14 @@ def _as_numbers(contract: Contract, columns: Columns) -> np.ndarray:
 
 def _read_column(column: Column, values: tuple[object, ...], numbers: np.ndarray) -> bool:
     """Write the numbers of a column; return False where a value is not plainly allowed."""
+    if column.other:
+        places = positions(column)
+        numbers[:] = [read_place(column, places, value) for value in values]
+        return not np.isnan(numbers).any()
+    if column.kind == "date":
+        numbers[:] = [read_day(column, value) for value in values]
+        left_out = values.count(None) if column.kept else 0
+        return int(np.isnan(numbers).sum()) == left_out
     if not column.numeric:
         try:
             # As one list: numpy fills an array from it quicker than from anything lazy.
@@ -77,6 +92,16 @@ def _read_column(column: Column, values: tuple[object, ...], numbers: np.ndarray
         except (KeyError, TypeError):
             return False
         return True
+    left_out = values.count(None) if column.kept else 0
+    if left_out:
+        values = tuple(np.nan if value is None else value for value in values)
+    return _read_numbers(column, values, numbers, left_out)
+
+
+def _read_numbers(
+    column: Column, values: tuple[object, ...], numbers: np.ndarray, left_out: int
+) -> bool:
+    """The same of numbers, `left_out` of which are NaN."""
     if not set(map(type, values)) <= {int, float}:
         return False
     try:
@@ -84,8 +109,11 @@ def _read_column(column: Column, values: tuple[object, ...], numbers: np.ndarray
     except OverflowError:
         return False
     numbers += 0.0  # no negative zero
-    if column.kind == "integer" and not (numbers == np.floor(numbers)).all():
+    there = numbers[~np.isnan(numbers)] if left_out else numbers
+    if len(numbers) - len(there) != left_out:
+        return False
+    if column.kind == "integer" and not (there == np.floor(there)).all():
         return False
     low = float(column.minimum or 0)
     high = float(column.maximum or 0)
-    return bool(numbers.min() >= low and numbers.max() <= high)
+    return not len(there) or bool(there.min() >= low and there.max() <= high)

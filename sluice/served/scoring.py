@@ -1,5 +1,6 @@
 """Scores from a model artifact: numpy and ONNX Runtime, nothing else."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from sluice.errors import Refused, UsageError
+from sluice.served.classes import chosen, weights_of
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import (
     Columns,
@@ -23,6 +25,7 @@ from sluice.toml_text import read_toml
 
 MODEL_FILE = "model.onnx"  # of an artifact
 _ANEW = "Build the model artifact anew."
+_NUMBERS = {2: "two"}
 
 
 class Session(Protocol):
@@ -37,15 +40,21 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded artifact: its contract, the shipped threshold, and the ONNX session."""
+    """A loaded artifact: its contract, the shipped threshold, and the ONNX session.
+
+    Where the target has several classes, `weights` has one number for each, by which its
+    probability is taken before the largest is answered, and the threshold is no number.
+    """
 
     contract: Contract
     threshold: float
     session: Session
     layout: Layout
+    weights: tuple[float, ...] = ()
 
     def score(self, columns: Columns) -> np.ndarray:
-        """The probability of the positive value for each row, float64, shape (rows,).
+        """The probability of the positive value for each row, float64, shape (rows,); of several
+        classes that of each, shape (rows, classes).
 
         Raise InvalidFields.
         """
@@ -54,6 +63,14 @@ class Model:
     def score_numbers(self, numbers: np.ndarray) -> np.ndarray:
         """The same for rows of numbers as `as_numbers` gives them. Raise InvalidFields."""
         return score_matrix(self.session, assemble(self.layout, numbers))
+
+    def answers(self, scores: np.ndarray) -> np.ndarray:
+        """What is answered at these scores: 1 from the threshold on and 0 below it; of several
+        classes the place of one. Integers, shape (rows,).
+        """
+        if self.weights:
+            return chosen(scores, self.weights)
+        return np.asarray(scores >= self.threshold, dtype=np.int64)
 
     def score_records(self, records: Sequence[Record]) -> np.ndarray:
         """The same for records as a program sends them. Raise InvalidFields."""
@@ -64,34 +81,38 @@ def load_model(folder: Path) -> Model:
     """Load an artifact folder. The model is loaded from bytes, so it cannot read another file.
 
     One tier of its contract begins at its threshold. A first row is scored here, of zeros: a model
-    that is for another contract, or answers with something else than two probabilities, is not
-    loaded.
+    that is for another contract, or answers with something else than a probability for each
+    outcome, is not loaded.
 
     Raise UsageError for a wrong contract or threshold, Refused for a model that is not allowed.
     """
     path = folder / "contract.toml"
     contract = load_contract(path.read_text(encoding="utf-8"), str(path))
     session = open_session((folder / MODEL_FILE).read_bytes())
-    threshold = _threshold(folder / "policy.toml")
-    contract = replace(contract, tiers=contract.tiers.at(threshold))
-    model = Model(contract, threshold, session, layout(contract))
+    weights: tuple[float, ...] = ()
+    if contract.target.several:
+        threshold, weights = math.nan, _weights(folder / "policy.toml", contract)
+    else:
+        threshold = _threshold(folder / "policy.toml")
+        contract = replace(contract, tiers=contract.tiers.at(threshold))
+    model = Model(contract, threshold, session, layout(contract), weights)
     _check_answer(model)
     return model
 
 
 def _check_answer(model: Model) -> None:
-    """Raise Refused unless a row of this contract gets two probabilities."""
-    width = model.layout.width
+    """Raise Refused unless a row of this contract gets a probability for each outcome."""
+    width, outcomes = model.layout.width, len(model.contract.target.outcomes)
     row = np.zeros((1, width), dtype=np.float32)
     try:
         answer = np.asarray(model.session.run(["probabilities"], {"features": row})[0])
     except Exception as error:
         what = f"the model cannot score a row of {width} features ({_first_line(error)})"
         raise Refused(what, _ANEW) from error
-    if answer.shape != (1, 2) or answer.dtype.kind != "f" or not _shares(answer):
+    if answer.shape != (1, outcomes) or answer.dtype.kind != "f" or not _shares(answer):
         raise Refused(
-            f"the model answers a row with {str(answer.tolist())[:80]}; two probabilities are"
-            " required",
+            f"the model answers a row with {str(answer.tolist())[:80]};"
+            f" {_NUMBERS.get(outcomes, outcomes)} probabilities are required",
             _ANEW,
         )
 
@@ -113,6 +134,12 @@ def _threshold(path: Path) -> float:
     if not isinstance(threshold, float) or not 0.0 <= threshold <= 1.0:
         raise UsageError(f"{path}: threshold is {threshold!r}", "It is a share between 0 and 1.")
     return threshold
+
+
+def _weights(path: Path, contract: Contract) -> tuple[float, ...]:
+    """The weight of each class, from the policy of the artifact."""
+    policy = read_toml(path.read_text(encoding="utf-8"), str(path))
+    return weights_of(policy, contract.target.classes, str(path))
 
 
 def open_session(model: bytes, threads: int = 1) -> Session:
@@ -143,9 +170,11 @@ def _first_line(error: Exception) -> str:
 
 
 def score_matrix(session: Session, matrix: np.ndarray) -> np.ndarray:
-    """The probability of the positive class for each row, float64, shape (rows,).
+    """The probability of the positive class for each row, float64, shape (rows,); of a model of
+    more than two classes that of each, shape (rows, classes).
 
     `matrix` is float32, shape (rows, columns of the matrix), as `assemble` makes it.
     """
     scores = session.run(["probabilities"], {"features": matrix})[0]
-    return np.asarray(scores, dtype=np.float64)[:, 1]
+    probabilities = np.asarray(scores, dtype=np.float64)
+    return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities

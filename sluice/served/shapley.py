@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.served.contract import Column, Contract
-from sluice.served.encoding import Layout, mixed, positions
+from sluice.served.encoding import Layout, mixed, positions, read_day
 from sluice.served.histograms import NO_ROWS, Histogram
 from sluice.served.scoring import Session, score_matrix
 
@@ -161,7 +161,7 @@ def _spread(column: Column, histogram: Histogram, rows: int) -> np.ndarray:
     if not column.numeric:
         return _spread_texts(column, histogram, rows)
     filled = 0
-    if column.missing == "impute":
+    if column.missing == "impute" or column.kept:
         filled = histogram.missing
     counts = [filled, *histogram.counts]
     if not any(histogram.counts):
@@ -172,7 +172,7 @@ def _spread(column: Column, histogram: Histogram, rows: int) -> np.ndarray:
         at = sums[-1] * (row + 0.5) / rows
         cell = bisect.bisect_right(sums, at)
         if cell == 0:
-            values[row] = float(str(column.fill))
+            values[row] = np.nan if column.kept else float(str(column.fill))
             continue
         low, high = histogram.edges[cell - 1 : cell + 1]
         values[row] = low + (high - low) * (at - sums[cell - 1]) / counts[cell]
@@ -198,6 +198,8 @@ def _example(column: Column) -> str:
 
 def _middle(column: Column) -> float:
     """The example of a numeric column, or the middle of its limits."""
+    if column.kind == "date" and column.example is not None:
+        return read_day(column, column.example)
     if column.example is not None:
         return float(column.example)
     middle = (float(column.minimum or 0) + float(column.maximum or 0)) / 2
@@ -206,6 +208,6 @@ def _middle(column: Column) -> float:
 
 def _within(column: Column, values: np.ndarray) -> np.ndarray:
     """Numbers as the column allows them: whole where it is, and within its limits."""
-    if column.kind == "integer":
+    if column.kind in ("integer", "date"):
         values = np.floor(values + 0.5)
     return np.clip(values, float(column.minimum or 0), float(column.maximum or 0))

@@ -3,6 +3,7 @@
 Messages name columns, lines and offsets; a value is never in them, as they end up in logs.
 """
 
+import codecs
 import difflib
 import re
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ _SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a v
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_PIECE = 1 << 24  # bytes that are decoded at once
 _PANDAS = "This is the row index of pandas: write the file with index=False."
 _EXPORT = "Export it as CSV (UTF-8) or Parquet."
 _MANY = 5  # names that a message lists
@@ -120,6 +122,8 @@ def _reencode(encoding: str, source: str) -> str:
 
 def _check_utf8(data: bytes, source: str, advice: str) -> None:
     """Refuse bytes that are no UTF-8, naming the first that is not."""
+    if _is_utf8(data):
+        return
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -128,6 +132,21 @@ def _check_utf8(data: bytes, source: str, advice: str) -> None:
         what = f"{source} is in another encoding ({byte}); UTF-8 is required"
         fix = advice or _reencode("WINDOWS-1252", source)
         raise TableRefused("wrong encoding", what, fix) from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether the bytes are UTF-8. They are looked at in pieces: one emoji makes a text of four
+    bytes a sign of the whole.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(data)
+    try:
+        for start in range(0, len(data), _PIECE):
+            decoder.decode(view[start : start + _PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def line_number(data: bytes, offset: int) -> int:

@@ -3,7 +3,7 @@
 Served with the model, so it imports the standard library alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -56,3 +56,11 @@ class Statements:
 
 NEUTRAL_WORDS = Words()
 NEUTRAL_STATEMENTS = Statements()
+# The same of a model of several classes, which flags nothing.
+NEUTRAL_OF_CLASSES = replace(
+    NEUTRAL_STATEMENTS,
+    limits=(
+        *NEUTRAL_STATEMENTS.limits[:-1],
+        "It errs: some rows are answered with another class than theirs.",
+    ),
+)

@@ -59,6 +59,14 @@ def test_the_quickest_tests_of_the_line_come_first() -> None:
     assert tests.of(Mutant("a.py", "", 20, "")) == []
 
 
+def test_a_default_is_tried_by_the_tests_of_its_function_however_long_that_explains_itself() -> (
+    None
+):
+    tests = Seen({"a.py": {7: ["other"], 30: ["mine"], 40: []}}, {})
+    assert tests.of(Mutant("a.py", "", 10, "", range(10, 35))) == ["mine"]
+    assert tests.of(Mutant("a.py", "", 10, "", range(10, 25))) == ["other"]
+
+
 def test_a_seed_draws_the_same_faults_each_inside_a_function() -> None:
     modules = ("sluice/gate/limits.py", "sluice/gate/spending.py")
     drawn = mutants.drawn(modules, 12, 3)
@@ -70,12 +78,15 @@ def test_a_seed_draws_the_same_faults_each_inside_a_function() -> None:
         assert before[: mutant.line - 1] == after[: mutant.line - 1]
         assert before[mutant.line - 1] != after[mutant.line - 1]
         assert mutant.difference
+        assert mutant.line in mutant.function
+        assert before[mutant.function.start - 1].lstrip().startswith("def ")
         compile(mutant.text, mutant.module, "exec")
 
 
 def test_what_is_changed_and_what_looks_for_it_is_there() -> None:
     choice = mutants.chosen()
-    assert all((ROOT / name).is_file() for name in (*choice.modules, *choice.tests))
+    assert all((ROOT / name).is_file() for name in choice.modules)
+    assert all((ROOT / name).exists() for name in choice.tests)
     assert len(choice.modules) > 20
 
 

@@ -6,22 +6,58 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.cluster import story as stories
 from support.cluster import whole
 from support.cluster.__main__ import FOLDER
 from support.cluster.candidates import MODEL, Workshop
-from support.cluster.fixtures import api_server, programs
-from support.cluster.story import HOST, KEY, Story, follow, until
-from support.cluster.traffic import Traffic, asking
+from support.cluster.fixtures import Figures, api_server, programs
+from support.cluster.loop import Loop, playing
+from support.cluster.story import Story
+from support.cluster.traffic import Traffic, people
+from support.cluster.watch import Watched, watching
 from support.cluster.whole import Cluster
 
 from flows.adapters.registry.remote import Remote
-from sluice.model.model_artifact import golden
-from sluice.served.scoring import load_model
 
 __all__ = ["api_server", "programs"]
-# Requests a second: the canary's twentieth is twenty in a little more than ten seconds.
-RATE = 30.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--drill",
+        action="store_true",
+        help="play scenes as often, and let parts be away for as long, as `make cluster-drill`",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "repeated(times): how often a scene is played in a drill")
+    config.addinivalue_line("markers", "drill: what is played in a drill alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--drill"):
+        return
+    kept = [item for item in items if item.get_closest_marker("drill") is None]
+    left = [item for item in items if item not in kept]
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A scene that is repeated has the number of the repetition."""
+    if "repetition" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker("repeated")
+    times = marked.args[0] if marked and metafunc.config.getoption("--drill") else 1
+    metafunc.parametrize("repetition", range(times))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the scenes measured; in the file of `--junitxml` it is too."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        if report.when == "call" and report.user_properties:
+            told = ", ".join(f"{name} {value}" for name, value in report.user_properties)
+            terminalreporter.write_line(f"{report.nodeid.partition('::')[2]}: {told}")
 
 
 @pytest.fixture(scope="session")
@@ -47,25 +83,40 @@ def first(workshop: Workshop) -> str:
 
 
 @pytest.fixture(scope="module")
-def story(
-    cluster: Cluster, first: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
-    """Its first release, by Argo CD, from an empty namespace to three pods that serve."""
-    told = stories.begin(cluster.kube(), tmp_path_factory.mktemp("story"))
-    told.commit(first, "first000")
-    follow(told)
-    until(lambda: told.healthy_with(first), 240, told.told)
-    yield told
-    told.kube.close()
+def loop(cluster: Cluster, first: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """Its first release, by Argo CD, from an empty namespace to three pods that serve, and the loop
+    closer beside the controllers.
+    """
+    with playing(cluster, first, tmp_path_factory.mktemp("story")) as played:
+        yield played
+
+
+@pytest.fixture
+def story(loop: Loop) -> Story:
+    """What the controllers make of it; everybody is served, and nothing is under way."""
+    told = loop.story
+    assert told.healthy_with(loop.champion().digest), f"an earlier test left this: {told.told()}"
+    return told
 
 
 @pytest.fixture
 def traffic(cluster: Cluster, story: Story, workshop: Workshop) -> Iterator[Traffic]:
-    """People who ask all the time while a test runs, for records of no real person."""
-    assert story.healthy_with(story.named()[0]), f"an earlier test left this: {story.told()}"
-    model = load_model(workshop.folder / "first000" / "model")
-    records = golden(model, count=200).records
-    with asking(cluster.gateway, HOST, KEY, records, RATE) as seen:
+    """People who ask all the time while a test runs."""
+    with people(cluster, workshop) as seen:
         time.sleep(2)
-        assert seen.seen and not seen.failed()
+        assert seen.seen
+        assert not seen.failed()
         yield seen
+
+
+@pytest.fixture
+def watched(story: Story) -> Iterator[Watched]:
+    """Everything that the controllers say while a test runs."""
+    with watching(story) as seen:
+        yield seen
+
+
+@pytest.fixture
+def figures(record_property: Figures) -> Figures:
+    """Where a scene says what it measured: a name, and a value."""
+    return record_property

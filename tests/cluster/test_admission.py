@@ -12,11 +12,20 @@ from support.cluster.api_server import ApiServer
 from support.cluster.kube import Refused, documents
 from support.cluster.programs import version
 from support.manifest_repos import OVERLAYS, one, rendered, rendered_with
+from support.manifest_repos import documents as read
+
+from flows.adapters.git.kustomize import render
 
 Json = dict[str, Any]
 Change = Callable[[Json, Json], object]
-# What the API server does not know without their operators, and what names no pod.
-COMPONENTS = ("autoscaling", "judge", "page")
+# All but what the API server does not know without its operator.
+COMPONENTS = ("autoscaling", "judge", "monitor", "page", "reconcile", "release")
+# What runs pods beside the Rollout: the component that has it, and its kind and name.
+WORKLOADS = {
+    "reconcile": ("Deployment", "attrition-reconcile"),
+    "monitor": ("CronJob", "attrition-monitor"),
+    "release": ("CronJob", "attrition-release"),
+}
 
 # A change of the pod and its container each, that Pod Security "restricted" refuses.
 REFUSED: dict[str, Change] = {
@@ -45,7 +54,9 @@ REFUSED: dict[str, Change] = {
     "the network of the node": lambda pod, _: pod.update(hostNetwork=True),
     "the processes of the node": lambda pod, _: pod.update(hostPID=True),
     "the memory of the node": lambda pod, _: pod.update(hostIPC=True),
-    "a port of the node": lambda _, one: one["ports"][0].update(hostPort=3000),
+    "a port of the node": lambda _, one: one.update(
+        ports=[{"containerPort": 3000, "hostPort": 3000}]
+    ),
     "a folder of the node": lambda pod, _: pod["volumes"].append(
         {"name": "node", "hostPath": {"path": "/"}}
     ),
@@ -68,9 +79,38 @@ REFUSED: dict[str, Change] = {
 def server(api_server: ApiServer) -> ApiServer:
     """With the shipped namespaces and accounts."""
     api_server.kube.apply_all(documents(DEPLOY / "namespaces.yaml"))
+    api_server.kube.apply_all(documents(DEPLOY / "pipeline" / "namespace.yaml"))
     for overlay in OVERLAYS:
         api_server.kube.apply(one(rendered(overlay), "ServiceAccount"))
+    reconcile = rendered_with("production", "reconcile")
+    api_server.kube.apply(one(reconcile, "ServiceAccount", "attrition-reconcile"))
+    api_server.kube.apply(one(pipeline(), "ServiceAccount"))
     return api_server
+
+
+def pipeline() -> list[Json]:
+    """The judge, as it is shipped."""
+    return read(render(DEPLOY / "pipeline"))
+
+
+def template(workload: Json) -> Json:
+    """The pod that a Deployment or a CronJob makes, by itself."""
+    spec = workload["spec"]
+    if workload["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    made = copy.deepcopy(spec["template"])
+    space = workload["metadata"]["namespace"]
+    about = {**made["metadata"], "name": "trial", "namespace": space}
+    return {"apiVersion": "v1", "kind": "Pod", **made, "metadata": about}
+
+
+def pods() -> dict[str, Json]:
+    """Each pod that Sluice itself runs in, by the name of its work."""
+    found = {
+        name: template(one(rendered_with("production", name), *which))
+        for name, which in WORKLOADS.items()
+    }
+    return {**found, "judge": template(one(pipeline(), "Deployment"))}
 
 
 def pod(overlay: str) -> Json:
@@ -131,3 +171,43 @@ def test_a_pod_that_is_less_restricted_is_refused(server: ApiServer, change: str
     REFUSED[change](mutant["spec"], mutant["spec"]["containers"][0])
     with pytest.raises(Refused, match='violates PodSecurity "restricted:latest"'):
         server.kube.apply(mutant, dry=True)
+
+
+def test_the_judge_is_admitted(server: ApiServer) -> None:
+    for document in pipeline():
+        server.kube.apply(document, dry=True)
+
+
+@pytest.mark.parametrize("work", [*WORKLOADS, "judge"])
+def test_the_pod_of_sluice_itself_is_restricted(server: ApiServer, work: str) -> None:
+    server.kube.apply(pods()[work], dry=True)
+
+
+@pytest.mark.parametrize("work", [*WORKLOADS, "judge"])
+def test_a_pod_of_sluice_that_is_less_restricted_is_refused(server: ApiServer, work: str) -> None:
+    for name, change in REFUSED.items():
+        mutant = copy.deepcopy(pods()[work])
+        change(mutant["spec"], mutant["spec"]["containers"][0])
+        with pytest.raises(Refused, match='violates PodSecurity "restricted:latest"'):
+            server.kube.apply(mutant, dry=True)
+            pytest.fail(f"admitted: {name}")
+
+
+@pytest.mark.parametrize("work", WORKLOADS)
+def test_what_git_says_of_sluice_itself_is_what_the_server_keeps(
+    server: ApiServer, work: str
+) -> None:
+    """A field that the server fills in by itself would show as a difference for ever."""
+    given = one(rendered_with("production", work), *WORKLOADS[work])
+    kept = server.kube.apply(given, dry=True)["spec"]
+    assert subset(given["spec"], kept) == []
+
+
+def subset(given: Any, kept: Any, path: str = "") -> list[str]:
+    """Where what was kept is something else than what was given."""
+    if isinstance(given, dict):
+        return [d for key in given for d in subset(given[key], kept.get(key), f"{path}/{key}")]
+    if isinstance(given, list):
+        pairs = enumerate(zip(given, kept, strict=True))
+        return [d for number, (a, b) in pairs for d in subset(a, b, f"{path}/{number}")]
+    return [] if given == kept else [f"{path}: {given!r} is kept as {kept!r}"]

@@ -1,74 +1,118 @@
-"""A candidate that answers 200 and is wrong: taken back by `sluice judge`, behind the shipped
-component.
+"""Candidates that answer 200, judged by what they say: `sluice judge` behind the shipped component,
+and `sluice reconcile`, beside the controllers.
 """
 
-import sys
+import statistics
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.cluster import network
-from support.cluster import story as stories
-from support.cluster.candidates import HALF, Workshop
-from support.cluster.story import Story, follow, until
-from support.cluster.traffic import Traffic
+from support.cluster.beside import Beside, beside
+from support.cluster.candidates import HALF, MODEL, Workshop
+from support.cluster.fixtures import Figures
+from support.cluster.loop import Loop, playing, taken_back
+from support.cluster.story import Story, until
+from support.cluster.traffic import Traffic, asking, records_of
+from support.cluster.watch import Watched
 from support.cluster.whole import Cluster
-
-from flows.adapters import server
 
 PROMETHEUS = f"http://{network.HOST}:9090"
 ANALYSIS = "components/judge/analysis.yaml"
 PORT = 8080  # the one that the analysis names
+SHORTCUT = "shortcut.example.com"
+MOST = 250  # requests of the canary, in the median
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`sluice judge`, at the address that the component names; what it prints."""
-    log = tmp_path_factory.mktemp("judge") / "log"
-    program = Path(sys.executable).parent / "sluice"
-    words = [program, "judge", "--host", network.HOST, "--port", str(PORT)]
-    started = server.start([*words, "--prometheus", PROMETHEUS], PORT, log)
-    try:
-        until(lambda: "Judging on" in log.read_text(), 60, log.read_text)
-        yield log
-    finally:
-        started.stop()
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """`sluice judge`, at the address that the component names."""
+    words = ("judge", "--host", network.HOST, "--port", str(PORT), "--prometheus", PROMETHEUS)
+    with beside(Beside(words, tmp_path_factory.mktemp("judge") / "log", "Judging on", PORT)) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
-def story(
-    cluster: Cluster, first: str, judge: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
+def loop(
+    cluster: Cluster, first: str, judge: Beside, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Loop]:
     """A first release whose candidates are judged by what they say."""
-    told = stories.begin(cluster.kube(), tmp_path_factory.mktemp("story"), ANALYSIS)
-    told.commit(first, "first000")
-    follow(told)
-    until(lambda: told.healthy_with(first), 240, told.told)
-    yield told
-    told.kube.close()
+    assert judge.running
+    with playing(cluster, first, tmp_path_factory.mktemp("story"), ANALYSIS) as played:
+        yield played
 
 
 @pytest.fixture(scope="module")
-def wrong(workshop: Workshop) -> str:
-    """The same model with another threshold: it flags a half, where the first one flags a
-    quarter.
-    """
-    return workshop.build("wrong000", threshold=HALF)
+def asked() -> list[int]:
+    """How many requests each wrong candidate answered."""
+    return []
 
 
-def test_a_candidate_that_answers_200_and_is_wrong_is_taken_back(
-    wrong: str, story: Story, traffic: Traffic, judge: Path
+@pytest.mark.repeated(10)
+def test_a_candidate_that_answers_200_and_is_wrong_is_taken_back_with_nobody_touching_anything(
+    repetition: int,
+    asked: list[int],
+    workshop: Workshop,
+    loop: Loop,
+    story: Story,
+    traffic: Traffic,
+    watched: Watched,
+    judge: Beside,
+    figures: Figures,
 ) -> None:
-    before, began = story.named(), time.monotonic()
-    story.release(wrong, "wrong000")
-    until(story.aborted, 240, story.told)
-    ended = time.monotonic()
-    until(lambda: story.weight() == 0, 10, story.told)
-    [judged] = story.runs(story.rollout()["status"]["currentPodHash"])  # at 5 %, and no further
+    # It flags a half, where the first one flags a quarter.
+    wrong = workshop.build(f"wrong{repetition:03}", threshold=HALF)
+    before, began = loop.champion(), time.monotonic()
+    assert loop.release(wrong, f"wrong{repetition:03}").outcome == "committed"
+    back = taken_back(loop, watched, wrong, 300)
+    assert back.live.digest == before.digest
+    assert {weight for weight, _ in watched.weights()} == {0, 5}
+    [judged] = story.runs(back.version)
     assert judged["status"]["phase"] == "Failed"
-    assert "fail: " in judge.read_text()
-    mine, asked = traffic.share(wrong, began, ended)
-    assert 0 < mine < 0.1 * asked
-    story.restore(*before)
+    assert "fail: " in judge.log.read_text()
+    why = loop.barred("quarantine")[wrong]
+    assert "5 % of the traffic" in why
+    assert "flags" in why
+    assert back.seconds <= 60
+    asked.append(traffic.share(wrong, began, time.monotonic())[0])
+    assert 0 < statistics.median(asked) <= MOST, asked
     assert traffic.failed(began) == {}
+    figures("seconds", round(time.monotonic() - began))
+    figures("abort to commit", back.seconds)
+    figures("requests of the canary", asked[-1])
+
+
+def test_a_split_off_its_weight_is_named_and_goes_no_further(
+    cluster: Cluster,
+    workshop: Workshop,
+    loop: Loop,
+    story: Story,
+    traffic: Traffic,
+    watched: Watched,
+    figures: Figures,
+) -> None:
+    crowded = workshop.build("crowded0")
+    before, began = loop.champion(), time.monotonic()
+    loop.release(crowded, "crowded0")
+    until(lambda: story.weight() == 5, 120, story.told)
+    # Clients that stay with the canary, whatever the route says.
+    with (
+        story.shortcut(SHORTCUT),
+        asking(cluster.gateway, records_of(workshop), 6, SHORTCUT) as staying,
+    ):
+        until(story.inconclusive, 180, story.told)
+    [looked] = story.runs(watched.version(crowded))
+    [metric] = looked["status"]["metricResults"]
+    said = [one["value"] for one in metric["measurements"][1:]]  # the first one may be too early
+    assert all("5.0 % is required" in one for one in said), said
+    assert {weight for weight, _ in watched.weights()} == {0, 5}
+    assert "5.0 % is required" in loop.typed("canary", MODEL).stdout
+    typed = loop.typed("reconcile", MODEL, "--patience", "0")
+    assert typed.returncode == 0, typed.stderr
+    assert loop.champion().digest == before.digest
+    assert crowded in loop.barred("parked")
+    until(lambda: story.healthy_with(before.digest), 90, story.told)
+    # For a new route the gateway of the tests begins anew, which fails a request or two.
+    mine, _ = staying.share(crowded, 0, time.monotonic())
+    assert mine > 0.9 * len(staying.seen), staying.failed()
+    figures("seconds", round(time.monotonic() - began))

@@ -1,20 +1,29 @@
-"""Parts of the cluster that are away in the middle of a canary: it is neither taken back nor
-promoted for that, and ends right.
+"""Parts that are away in the middle of a canary: it is neither taken back nor promoted for that. No
+pipeline runs in any scene: from the commit on, none is needed.
 """
 
+import contextlib
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from support.cluster.candidates import Workshop
+from support.cluster.fixtures import Figures
+from support.cluster.loop import Loop, playing
 from support.cluster.story import Story, until
 from support.cluster.traffic import Traffic
+from support.cluster.watch import Watched
+from support.cluster.whole import Cluster
 
 from flows.adapters.process import run
 
 TESTS = Path(__file__).parents[1]
+SHIPPED = 300  # seconds without progress, in the manifests: longer than any part is away
+CLOSER = "sluice reconcile"
+LONG = 120.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,47 +46,86 @@ OUTAGES = (
 
 
 @pytest.fixture(scope="module")
-def good(workshop: Workshop) -> str:
-    """The same model under another digest."""
-    return workshop.build("patient0")
+def loop(cluster: Cluster, first: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """A first release, with the deadline that is shipped."""
+    folder = tmp_path_factory.mktemp("story")
+    with playing(cluster, first, folder, deadline=SHIPPED) as played:
+        yield played
+
+
+def test_what_is_away_for_a_while_neither_aborts_nor_promotes(
+    workshop: Workshop, loop: Loop, story: Story, traffic: Traffic, watched: Watched
+) -> None:
+    good = workshop.build("patient0")
+    began = time.monotonic()
+    loop.release(good, "patient0")
+    with away(loop, CLOSER):
+        for outage in OUTAGES:
+            until(lambda weight=outage.weight: story.weight() == weight, 180, story.told)
+            stand(loop, watched, outage, good)
+        until(lambda: story.healthy_with(good), 300, story.told)
+        assert not loop.recorded(good)
+    until(lambda: loop.recorded(good) == "healthy", 60, loop.closer.log.read_text, every=1.0)
+    assert traffic.failed(began) == {}
+
+
+@pytest.mark.drill
+@pytest.mark.repeated(3)
+@pytest.mark.parametrize(
+    "outage", [*OUTAGES, Outage(25, CLOSER, LONG, False)], ids=lambda one: one.part
+)
+def test_what_is_away_for_two_minutes_neither_aborts_nor_promotes(
+    repetition: int,
+    outage: Outage,
+    workshop: Workshop,
+    loop: Loop,
+    story: Story,
+    traffic: Traffic,
+    watched: Watched,
+    figures: Figures,
+) -> None:
+    tag = f"{outage.part.removeprefix('argocd-')[:7].replace(' ', '0')}{repetition}"
+    good = workshop.build(tag)
+    began = time.monotonic()
+    loop.release(good, tag)
+    until(lambda: story.weight() == outage.weight, 300, story.told)
+    stand(loop, watched, replace(outage, seconds=LONG), good)
+    until(lambda: story.healthy_with(good), 420, story.told)
+    until(lambda: loop.recorded(good) == "healthy", 60, loop.closer.log.read_text, every=1.0)
+    assert traffic.failed(began) == {}
+    figures("seconds", round(time.monotonic() - began))
+
+
+def stand(loop: Loop, watched: Watched, outage: Outage, good: str) -> None:
+    """Watch it through an outage."""
+    story = loop.story
+    if outage.part == "prometheus":
+        until(story.measured, 60, story.told)
+    with away(loop, outage.part):
+        end = time.monotonic() + outage.seconds
+        while time.monotonic() < end:
+            assert not watched.aborted(good), story.told()
+            assert not outage.holds or story.weight() == outage.weight, story.told()
+            time.sleep(1)
+
+
+@contextlib.contextmanager
+def away(loop: Loop, part: str) -> Iterator[None]:
+    """A part is not there while the block runs."""
+    if part == CLOSER:
+        loop.closer.kill()
+    else:
+        told("stop", part)
+    try:
+        yield
+    finally:
+        if part == CLOSER:
+            loop.closer.begin()
+        else:
+            told("start", part)
 
 
 def told(word: str, part: str) -> None:
     """Stop or start a part of the cluster that `make cluster` brought up."""
     env = {"PYTHONPATH": f"{TESTS}:{TESTS.parent}"}
     run([sys.executable, "-m", "support.cluster", word, part], env=env)
-
-
-def measured(story: Story) -> bool:
-    """Whether the analysis of this step has looked at least once."""
-    runs = story.runs(story.rollout()["status"]["currentPodHash"])
-    newest = runs[-1].get("status", {}) if runs else {}
-    metrics = newest.get("metricResults", [])
-    return newest.get("phase") == "Running" and any(one.get("measurements") for one in metrics)
-
-
-def test_what_is_away_for_a_while_neither_aborts_nor_promotes(
-    good: str, story: Story, traffic: Traffic
-) -> None:
-    began = time.monotonic()
-    story.release(good, "patient0")
-    for outage in OUTAGES:
-        until(lambda weight=outage.weight: story.weight() == weight, 180, story.told)
-        if outage.part == "prometheus":
-            until(lambda: measured(story), 60, story.told)
-        told("stop", outage.part)
-        try:
-            stand(story, outage)
-        finally:
-            told("start", outage.part)
-    until(lambda: story.healthy_with(good), 300, story.told)
-    assert traffic.failed(began) == {}
-
-
-def stand(story: Story, outage: Outage) -> None:
-    """Watch it through an outage."""
-    end = time.monotonic() + outage.seconds
-    while time.monotonic() < end:
-        assert not story.rollout()["status"].get("abort"), story.told()
-        assert not outage.holds or story.weight() == outage.weight, story.told()
-        time.sleep(1)

@@ -1,6 +1,7 @@
 """What an overlay may choose: the judge, the scrapes of the Prometheus operator, an autoscaler."""
 
 import json
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -27,18 +28,27 @@ from flows.canary.question import policy_of, read_question
 from flows.canary.web import PATH
 from sluice.policy import CanaryPolicy
 
+COMPONENTS = (
+    "judge",
+    "pod-monitor",
+    "autoscaling",
+    "reconcile",
+    "monitor",
+    "release",
+    "notifications",
+)
 _RIGHTS = "rbac.authorization.k8s.io"
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("component", ["judge", "pod-monitor", "autoscaling", "reconcile"])
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_a_component_is_valid_and_the_project_permits_it(
     overlay: str, component: str, crds: Path
 ) -> None:
     found = rendered_with(overlay, component)
     for document in found:
         group = document["apiVersion"].rpartition("/")[0]
-        if group in ("", "apps", "autoscaling", "networking.k8s.io", "policy", _RIGHTS):
+        if group in ("", "apps", "autoscaling", "batch", "networking.k8s.io", "policy", _RIGHTS):
             check_core(document)
         elif group == "argoproj.io":
             check_argo(document, crds)
@@ -168,3 +178,24 @@ def test_who_reconciles_may_read_three_kinds_of_one_namespace(overlay: str) -> N
     assert {d["metadata"]["namespace"] for d in (role, binding, account)} == {OVERLAYS[overlay]}
     assert subject["namespace"] == OVERLAYS[overlay]
     assert account["automountServiceAccountToken"] is False
+
+
+def test_a_webhook_is_told_of_what_the_controller_knows_by_that_name() -> None:
+    """The controller spells its events so (utils/record/record.go, translateReasonToTrigger)."""
+    events = ("RolloutAborted", "AnalysisRunInconclusive", "RolloutCompleted")
+    spelled = {"on-" + re.sub("(?<=[a-z])([A-Z])", r"-\1", one).lower() for one in events}
+    annotations = one(rendered_with("production", "notifications"), "Rollout")["metadata"][
+        "annotations"
+    ]
+    subscribed = [name.split("/subscribe.")[1] for name in annotations if "/subscribe." in name]
+    assert {name.rpartition(".")[0] for name in subscribed} == spelled
+    assert {name.rpartition(".")[2] for name in subscribed} == {"models"}
+    [document] = documents((DEPLOY / "components/notifications/triggers.yaml").read_text())
+    check_core(document)
+    told = document["data"]
+    assert "service.webhook.models" in told
+    for trigger in spelled:
+        [sent] = yaml.safe_load(told[f"trigger.{trigger}"])
+        for template in sent["send"]:
+            body = yaml.safe_load(told[f"template.{template}"])["webhook"]["models"]["body"]
+            assert json.loads(body.replace("{{.rollout.metadata.name}}", "m"))["text"]

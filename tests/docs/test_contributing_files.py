@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.adapters.process import run
+from flows.adapters.process import Result, run
 
 PROJECT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
 TOOLS = Path(sys.executable).parent
@@ -113,20 +113,36 @@ def test_hooks_call_the_makefile_and_nothing_else() -> None:
         assert hook["entry"].removeprefix("make ") in targets
 
 
+def demo(project: Path, files: list[str], words: list[str]) -> Result:
+    """What `make demo` would type in a project with these files."""
+    (project / "Makefile").write_bytes((PROJECT / "Makefile").read_bytes())
+    for name in files:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
+    words = ["make", "--no-print-directory", "--dry-run", "demo", *words]
+    return run(words, cwd=project, env={"SLUICE_MODEL": ""}, check=False)
+
+
+CHURN = ["models/churn/contract.toml", "models/churn/sample.toml"]
+BOTH = [*CHURN, "models/attrition/contract.toml", "models/attrition/sample.py"]
+
+
 @pytest.mark.parametrize(
-    ("words", "typed"),
+    ("files", "words", "typed"),
     [
-        (["MODEL=churn"], "release churn --data models/churn/sample.toml"),
-        (["MODEL=attrition"], "release attrition"),
-        ([], "release --data models/churn/sample.toml"),
+        (BOTH, ["MODEL=churn"], "release churn --data models/churn/sample.toml"),
+        (BOTH, ["MODEL=attrition"], "release attrition"),
+        (CHURN, [], "release --data models/churn/sample.toml"),
     ],
 )
 def test_a_demo_takes_the_generated_rows_of_the_model(
-    words: list[str], typed: str, tmp_path: Path
+    files: list[str], words: list[str], typed: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "Makefile").write_bytes((PROJECT / "Makefile").read_bytes())
-    for name in ("models/churn/sample.toml", "models/attrition/sample.py"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).touch()
-    said = run(["make", "--no-print-directory", "--dry-run", "demo", *words], cwd=tmp_path).stdout
+    said = demo(tmp_path, files, words).stdout
     assert " ".join(said.splitlines()[-1].partition(".venv/bin/sluice ")[2].split()) == typed
+
+
+def test_of_two_models_a_demo_wants_one_named(tmp_path: Path) -> None:
+    ended = demo(tmp_path, BOTH, [])
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "2 models are there and none is named: attrition churn. Type make demo " in ended.stderr

@@ -30,7 +30,9 @@ def drill(*words: str) -> dict[str, Any]:
     happened.
     """
     ended = run(
-        [ROOT / ".venv" / "bin" / "sluice", "drill", *words, "--json"], env=IN_MEMORY, check=False
+        [ROOT / ".venv" / "bin" / "sluice", "drill", *words, "--model", "attrition", "--json"],
+        env=IN_MEMORY,
+        check=False,
     )
     assert ended.stdout, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout)

@@ -19,10 +19,13 @@ from support.prometheus import PROGRAM, History, remembering, scraping
 from bento.ops.metrics import Measures
 from flows.canary.look import answer
 from flows.canary.question import Reply
+from sluice.canary.verdict import Change, Expectation
+from sluice.errors import Retryable
 
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="needs prometheus (apt-get install prometheus)")
 START = 1_790_000_040.0  # a full minute
 CANARY, STABLE = "5f7c", "9b2d"
+IMAGES = {CANARY: f"sha256:{'c' * 64}", STABLE: f"sha256:{'5' * 64}"}
 QUESTION: dict[str, Any] = {
     "namespace": "attrition",
     "canary": CANARY,
@@ -63,6 +66,8 @@ def lived(
             continue
         moment = START + second
         history.add("sluice_start_time_seconds", where, moment, began)
+        image = {"image": IMAGES[version], "service_name": "attrition"}
+        history.add("sluice_build_info", where | image, moment, 1)
         for prediction, tier, least in ((0, "low", "0.20"), (1, "high", "0.70")):
             labels = where | {"prediction": str(prediction), "tier": tier, "bin": least}
             history.add("sluice_judged_rows_total", labels, moment, round(rows[prediction]))
@@ -129,6 +134,31 @@ def test_a_split_off_its_weight_and_a_version_that_nobody_saw(url: str) -> None:
     unseen = asked(url, START + 600.0, canary="0000")
     assert unseen.answer.verdict == "inconclusive"
     assert "No pod of the canary was scraped" in unseen.answer.sentence
+
+
+def test_what_was_foretold_of_both_images_is_expected(url: str) -> None:
+    """It flags twice as many after ten minutes, as the replay said."""
+    body = json.dumps(QUESTION).encode()
+
+    def foretold(model: str, canary: str, stable: str) -> Expectation:
+        assert (model, canary, stable) == ("attrition", IMAGES[CANARY], IMAGES[STABLE])
+        return Expectation(
+            Change(0.15, 0.16),
+            {"high": Change(0.15, 0.16), "low": Change(-0.15, 0.16)},
+            (Change(0.0, 1.0),) * 19,
+        )
+
+    assert answer(body, url, START + 1200.0).answer.verdict == "fail"
+    found = answer(body, url, START + 1200.0, foretold)
+    assert found.answer.verdict != "fail"
+    assert "(+15.0 % were foretold)" in found.answer.sentence
+
+    def away(_model: str, _canary: str, _stable: str) -> Expectation:
+        raise Retryable("the registry does not answer", "Look whether it runs.")
+
+    later = answer(body, url, START + 1200.0, away)
+    assert later.answer.verdict == "inconclusive"
+    assert "The registry does not answer" in later.answer.sentence
 
 
 def test_after_its_last_scrape_nothing_is_promoted(url: str) -> None:

@@ -146,7 +146,7 @@ def test_a_run_begun_in_the_form_ends_with_its_artifacts(up: Up, tmp_path: Path)
         ended = up.until(run)
         page.goto(f"{up.url}/runs/flow-run/{run.id}")
         page.get_by_role("tablist").get_by_text("Artifacts", exact=True).click()
-        for key in ("attrition-verdict", "attrition-metrics"):
+        for key in ("attrition-verdict", "attrition-metrics", "attrition-steps"):
             expect(page.get_by_text(key, exact=True).first).to_be_visible()
         page.screenshot(path=tmp_path / "run.png", full_page=True)
         assert asked == []

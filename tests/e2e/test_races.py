@@ -30,7 +30,9 @@ SLUICE = ROOT / ".venv" / "bin" / "sluice"
 
 
 def test_of_those_compared_with_the_same_champion_the_newest_wins_and_nothing_is_lost() -> None:
-    ended = run([SLUICE, "drill", "race", "--rounds", ROUNDS, "--json"], check=False)
+    ended = run(
+        [SLUICE, "drill", "race", "--rounds", ROUNDS, "--model", "attrition", "--json"], check=False
+    )
     found = json.loads(ended.stdout)
     print(found)
     assert found.pop("wrong") == []

@@ -11,8 +11,8 @@ from support.readme import commands, table
 # Command -> the test that runs it as it stands there. A new command in the README belongs into one
 # of these.
 ELSEWHERE = {
-    "make demo": "test_demo.py",
-    "make serve": "test_demo.py",
+    "make demo MODEL=attrition": "test_demo.py",
+    "make serve MODEL=attrition": "test_demo.py",
     "curl": "test_demo.py",
     "make check": "test_workflow_steps.py",
     "make test": "../.ci/run",  # the workflow has `make coverage`, which is the same and more
@@ -51,6 +51,7 @@ SERVERS = {
     "sluice serve": "test_demo.py",
     "sluice init FILE": "test_init.py",
     "sluice deploy-files MODEL": "test_deploy_files.py",
+    "sluice deploy-image NAME": "test_deploy_image.py",
     "sluice replay MODEL": "test_replay.py",
     "sluice judge": "test_judge.py",
     "sluice canary MODEL": "test_following.py",
@@ -64,9 +65,11 @@ SERVERS = {
     "sluice promote MODEL": "test_workflow_steps.py",
     "sluice rollback --reason WHY": "test_rollback.py",
     "sluice predict": "test_predict.py",
+    "sluice features employees.csv --to features.parquet": "test_features.py",
     "sluice forget ID": "test_prediction_log.py",
     "sluice monitor": "test_watch.py",
     "sluice labels add outcomes.csv": "test_labels.py",
+    "sluice data merge new.csv": "test_data_merge.py",
     "sluice labels untouched flagged.csv": "test_labels.py",
     "sluice drill": "test_drill.py",
     "sluice drill kill": "test_drill_kill.py",

@@ -212,6 +212,29 @@ def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) 
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
+def test_a_client_of_the_open_inference_protocol_is_answered(
+    built: Path, state: Path, record: Any
+) -> None:
+    """As KServe's client asks: is it ready, what does it take, then by column."""
+    with (
+        serving(built, state) as url,
+        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
+    ):
+        assert client.get("/v2/health/live").json() == {"live": True}
+        assert client.get("/v2/health/ready").json() == {"ready": True}
+        model = client.get("/v2/models/attrition").json()
+        inputs = [
+            {**one, "shape": [3], "data": [record[one["name"]]] * 3} for one in model["inputs"]
+        ]
+        reply = client.post("/v2/models/attrition/infer", json={"id": "a", "inputs": inputs})
+        assert reply.status_code == 200, reply.text
+        said = {one["name"]: one["data"] for one in reply.json()["outputs"]}
+        one = client.post("/predict?reasons=0", json=record).json()
+        assert said["probability"] == pytest.approx([one["probability"]] * 3, abs=1e-6)
+        assert said["label"] == [one["label"]] * 3
+        assert client.post("/v2/models/attrition/infer", json={"inputs": []}).status_code == 400
+
+
 def test_it_works_without_any_network(built: Path, state: Path, artifact: Path) -> None:
     """A record by the form, a table by the upload, every file that the page names, and a list of
     records.

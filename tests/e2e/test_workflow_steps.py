@@ -10,6 +10,7 @@ from support.clones import PROJECT, Demo, clone, git, state
 from support.runner import EVERY, Job, commands, job, matrix, python
 
 from flows.adapters import process
+from flows.project.models import models
 from scripts.plan_comment import body
 
 
@@ -85,7 +86,7 @@ def test_what_is_live_is_looked_at_by_a_schedule(released: Job, tmp_path: Path) 
     """Without settings the jobs are skipped on a runner; here what they run sees the demo."""
     place = released.clone
     named = job("monitor.yml", place, tmp_path / "models.md", name="models")
-    assert json.loads(named.outputs["models"]) == ["attrition"]
+    assert json.loads(named.outputs["models"]) == models(place.path)
     assert "every model is looked at" in named.summary
     looked = job(
         "monitor.yml", place, tmp_path / "look.md", name="monitor", matrix={"model": "attrition"}

@@ -1,7 +1,11 @@
 """Pushes to a repository with two models, from what changed to the commit that a release makes."""
 
 import json
+import os
+import pty
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from support.command_line import Sluice
 from support.releases import Story, Told
 
 from flows.adapters.git import git
+from flows.project.root import ROOT
 
 PERSON = {
     f"GIT_{role}_{what}": value
@@ -148,4 +153,25 @@ def test_with_two_models_a_command_wants_one_named(here: Story, sluice: Sluice) 
         assert "none is named" in sluice(group).err
         assert "none is named" not in sluice(group, "--model", OTHER).err
     for words in (["history", "--help"], ["quarantine", "add", "--help"]):
-        assert "the only one unless given" in sluice(*words).out
+        assert "unless given, the only one, or asked for" in " ".join(sluice(*words).out.split())
+
+
+def test_a_person_at_a_terminal_is_asked_until_the_answer_is_a_model(here: Story) -> None:
+    """On a terminal of its own, as a person has one; what is printed for programs stays clean."""
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, b"unheard\n2\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from flows.cli.main import main; main()", "status", "--json"],
+        cwd=ROOT,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+        check=False,
+    )
+    os.close(terminal)
+    asked = os.read(keyboard, 10_000).decode()
+    os.close(keyboard)
+    assert done.returncode == 0, asked
+    assert json.loads(done.stdout)["model"] == OTHER
+    assert asked.count(f"Which model? 1 attrition, 2 {OTHER}:") == 2

@@ -28,11 +28,13 @@ from support.releases import SECRET_ID, Story, Told, release
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.adapters.registry.layout import Layout
+from flows.cli.history import run_runs
 from flows.decision import baselines
 from flows.engine.outcome import Outcome, record, recorded
 from flows.engine.perform import Plainly, perform
 from flows.engine.phases import Case, Report
 from flows.engine.request import begin
+from flows.engine.runs import kept
 from flows.engine.store import Result
 from flows.facts.imaged import Imaged
 from flows.facts.step_files import MODEL
@@ -660,8 +662,34 @@ def test_the_run_shows_its_artifacts(first: tuple[Story, Told]) -> None:
     assert {"attrition-verdict", "attrition-metrics", "attrition-outcome"} <= set(kept)
     assert "attrition-delivery" not in kept  # nothing was delivered
     assert {"holdout", "validation"} <= set(json.loads(json.loads(kept["attrition-metrics"]))[0])
+    steps = json.loads(json.loads(kept["attrition-steps"]))
+    assert {"step", "state", "seconds"} == set(steps[0])
+    assert {step["state"] for step in steps} <= {"DONE", "HIT"}
     assert "No builder" in states
     assert set(tasks.values()) == {"COMPLETED"}  # the Bento was started and gave the golden answers
+
+
+def test_each_run_leaves_a_line_that_needs_no_prefect(
+    here: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = kept(here.home, "attrition")
+    release()
+    release()
+    lines = kept(here.home, "attrition")
+    assert len(lines) == len(before) + 2
+    last = lines[-1]
+    assert (last.outcome, last.page) == ("nothing to do", "")
+    assert {step.state for step in last.steps} == {"hit"}
+    first = lines[0]
+    assert {"Train", "Tune"} <= {step.title for step in first.steps if step.state == "done"}
+    assert run_runs(settings.load(), "attrition", 2, as_json=False) == 0
+    said = capsys.readouterr().out
+    assert said.count("nothing to do, PROMOTE in ") == 2
+    assert "steps taken from before" in said
+    assert run_runs(settings.load(), "attrition", 9, as_json=True) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [run["outcome"] for run in shown] == [run.outcome for run in lines]
+    assert str(SECRET_ID) not in json.dumps(shown)
 
 
 def test_what_the_user_set_for_prefect_stays(

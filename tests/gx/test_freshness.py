@@ -87,3 +87,29 @@ def test_a_limit_without_a_column_of_days_is_a_mistake_of_the_settings() -> None
 def test_only_a_column_that_nothing_is_learnt_from_has_days(name: str) -> None:
     with pytest.raises(UsageError, match=r'as_of is .*\n.*with role = "ignored"'):
         load_contract(TEXT.replace('as_of = "Day"', f"as_of = {name}"))
+
+
+LATE = TEXT.replace('as_of = "Day"', 'as_of = "Day"\nknown_at = "Known"')
+LATE = LATE.replace('"Day" = {', '"Known" = { role = "ignored" }\n"Day" = {')
+
+
+def known(*times: str) -> Report:
+    contract = load_contract(LATE)
+    lines = [f"r{place},30,2026-11-20,{time},no" for place, time in enumerate(times)]
+    content = "\n".join(["Number,Age,Day,Known,Gone", *lines]).encode()
+    return judged(read_table(content, contract, "rows.csv"), contract=contract)
+
+
+def test_what_was_written_after_the_day_of_a_row_is_refused() -> None:
+    assert not known("2026-11-20T23:59", "2019-01-01", "").findings
+    [finding] = known("2026-11-20", "2026-11-21", "2026-11-20T23:30:00-02:00").findings
+    assert (finding.column, finding.rule, finding.count) == ("Known", "known too late", 2)
+    assert finding.examples[0] == Example("r1", "2026-11-21")
+    assert "sluice data merge" in finding.fix
+
+
+def test_a_time_that_cannot_be_read_and_a_column_that_is_not_there_are_refused() -> None:
+    [finding] = known("2026-11-20", "soon").findings
+    assert (finding.rule, finding.count) == ("wrong type", 1)
+    [finding] = judged(frame("2026-11-29"), contract=load_contract(LATE)).findings
+    assert (finding.column, finding.rule) == ("Known", "missing column")

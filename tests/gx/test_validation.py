@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from support import parcels
 
 from flows.views import findings
 from gx.docs import Source, write_docs
@@ -190,6 +191,14 @@ DEFECTS: dict[str, tuple[dict[str, Any], str, str, int, tuple[str, str] | None, 
         1,
         ("1", "Executive"),
         "Allowed: Entry, Mid, Senior. A new one goes into the contract first.",
+    ),
+    "three classes where two are stated": (
+        {"attrition": {0: "On leave"}},
+        "Attrition",
+        "unknown category",
+        1,
+        ("1", "On leave"),
+        "Allowed: Stayed, Left. A target has two values: write one class against the rest",
     ),
     "tutorial: tenure in months": (
         {"company_tenure": {0: "400"}},
@@ -580,3 +589,11 @@ def test_the_profile_of_a_column_without_any_good_value_is_empty(tmp_path: Path)
     age = next(column for column in profile(contract, frame).columns if column.column.name == "Age")
     assert (age.bars, age.middle, age.refused) == ((), None, 120)
     assert write_docs(contract, frame, judge(frame, contract), tmp_path, SOURCE).stat().st_size
+
+
+def test_a_class_that_no_row_has_is_told_with_all_of_them() -> None:
+    contract = parcels.contract()
+    table = parcels.to_csv(400).replace(b",damaged\n", b",late\n")
+    found = validate(contract, read_table(table, contract, "parcels.csv"), minimum_rows=1)
+    [finding] = [one for one in found.findings if one.rule == "one class"]
+    assert finding.fix == "Rows of each are required: damaged, late, on time."

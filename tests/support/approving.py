@@ -42,11 +42,13 @@ def author(name: str, key: Path | None) -> Author:
     return Author(f"{name} <{name}@example.com>", key=str(key) if key else "")
 
 
-def question(given: Settings, text: str = "good", **changed: Any) -> Question:
-    """What release 1 asks; `text` makes other evidence, which the registry has too."""
+def question(
+    given: Settings, text: str = "good", override: str | None = None, **changed: Any
+) -> Question:
+    """What release 1 asks; `text` and `override` make other evidence, which the registry has."""
     image = manifest_repo.image_name(given, "attrition")
     place = registry.place(image, given.home / "registry")
-    told = Evidence(model="attrition", title=text, seals={"policy": POLICY})
+    told = Evidence(model="attrition", title=text, seals={"policy": POLICY}, override=override)
     files = {"evidence.json": write_evidence(told).encode(), "evidence.html": text.encode()}
     digest = registry.push_files(place, f"{ONE}.evidence-{text}", files, "application/x", {})
     asked = Question(

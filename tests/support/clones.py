@@ -111,13 +111,14 @@ def clone(folder: Path, home: Path, python: Path | None = None) -> Clone:
 
 def environment(place: Clone, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of this process without what would steer Sluice or its tools, with the
-    clone's HOME and PATH.
+    clone's HOME and PATH, and the model of the README, as it says.
     """
     plain = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
     return {
         **plain,
         "HOME": str(place.home),
         "PATH": f"{place.bin}:{plain['PATH']}",
+        "SLUICE_MODEL": "attrition",
         **(given or {}),
     }
 

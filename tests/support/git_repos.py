@@ -52,7 +52,7 @@ def promotion(tag: str, number: int, against: str = "", **facts: Any) -> Promoti
     """A release of the made-up image with this tag, as the drill makes it; `facts` are fields of
     its champion.
     """
-    made = race.promotion(tag, number, against)
+    made = race.promotion("attrition", tag, number, against)
     champion = msgspec.structs.replace(made.champion, **facts)
     return replace(made, champion=champion, body="Why.")
 

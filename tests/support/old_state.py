@@ -39,6 +39,7 @@ def enter(restored: Path, folder: Path) -> Path:
     shutil.copytree(restored, folder)
     os.environ |= {
         "SLUICE_HOME": str(folder / "home"),
+        "SLUICE_MODEL": "attrition",
         "SLUICE_MANIFESTS": str(folder / "manifests.git"),
         "SLUICE_ACTOR": "ben",
     }

@@ -96,6 +96,7 @@ def job(
             "GITHUB_ACTIONS": "true",
             "GITHUB_STEP_SUMMARY": str(summary),
             "GITHUB_OUTPUT": str(handed),
+            "SLUICE_MODEL": "",
             **(env or {}),
         }
         steps[step["name"]] = run(clone, shell, **runner, **given)

@@ -63,29 +63,35 @@ def sessions(rows: int = 1500) -> bytes:
     """Semicolons, decimal commas, TRUE and FALSE."""
     rng = np.random.default_rng(3)
     value = np.where(rng.random(rows) < 0.3, rng.gamma(2, 20, rows), 0)
-    bought = _labels(rng, -2 + 0.05 * value)
+    pages = rng.poisson(8, rows)
+    bought = _labels(rng, -4 + 0.05 * value + 0.25 * pages)
     columns: list[Iterable[object]] = [
         [f"S{place}" for place in range(rows)],
         [f"{one:.3f}".replace(".", ",") for one in value],
+        pages,
         np.where(rng.random(rows) < 0.2, "TRUE", "FALSE"),
         np.where(bought, "TRUE", "FALSE"),
     ]
-    return written(["Session ID", "PageValues", "Weekend", "Revenue"], columns, ";").encode()
+    return written(
+        ["Session ID", "PageValues", "Pages", "Weekend", "Revenue"], columns, ";"
+    ).encode()
 
 
 def machines(rows: int = 6000) -> bytes:
     """A mark of byte order, Turkish names, few positives, a flag that tells half of them."""
     rng = np.random.default_rng(4)
     torque = rng.normal(40, 10, rows).round(1)
-    broken = _labels(rng, -4.5 + 0.12 * (torque - 40))
+    speed = rng.normal(1500, 150, rows).round()
+    broken = _labels(rng, -4.8 + 0.12 * (torque - 40) + (speed - 1500) / 150)
     columns: list[Iterable[object]] = [
         [f"M{place}" for place in range(rows)],
         rng.choice(["L", "M", "H"], rows),
         torque,
+        speed,
         (broken & (rng.random(rows) < 0.5)).astype(int),
         broken.astype(int),
     ]
-    names = ["Ürün Kimliği", "Tür", "Tork", "Isı arızası", "Makine arızası"]
+    names = ["Ürün Kimliği", "Tür", "Tork", "Hız", "Isı arızası", "Makine arızası"]
     return written(names, columns).encode("utf-8-sig")
 
 
@@ -94,15 +100,27 @@ def stays(rows: int = 3000) -> bytes:
     rng = np.random.default_rng(5)
     patients = rng.integers(0, rows // 3, rows)
     days = rng.integers(1, 14, rows)
-    again = _labels(rng, -3 + 0.3 * days)
+    drugs = rng.integers(1, 40, rows)
+    age = rng.integers(18, 95, rows)
+    again = _labels(rng, -6 + 0.25 * days + 0.06 * drugs + 0.03 * age)
     columns: list[Iterable[object]] = [
         range(100_000, 100_000 + rows),
         patients + 500_000,
         days,
+        drugs,
+        age,
         [f"2019-{month:02d}-11" for month in rng.integers(1, 13, rows)],
         np.where(again, "YES", "NO"),
     ]
-    names = ["encounter_id", "patient_nbr", "time_in_hospital", "admission_date", "readmitted"]
+    names = [
+        "encounter_id",
+        "patient_nbr",
+        "time_in_hospital",
+        "drugs",
+        "years",
+        "admission_date",
+        "readmitted",
+    ]
     return written(names, columns).encode()
 
 
@@ -111,7 +129,7 @@ def _orders(rows: int, seed: int) -> dict[str, list[object]]:
     rng = np.random.default_rng(seed)
     days = rng.integers(1, 30, rows)
     amount = rng.gamma(3, 40, rows).round(2)
-    back = _labels(rng, -3 + 0.15 * days + 0.004 * amount)
+    back = _labels(rng, -4.2 + 0.15 * days + 0.014 * amount)
     return {
         "order_id": [f"B-{place:06d}" for place in range(rows)],
         "days": days.tolist(),
@@ -184,7 +202,7 @@ def dated_two_ways(rows: int = 1200) -> bytes:
 
 
 def three_classes(rows: int = 1200) -> bytes:
-    """A target of three classes, and no column of two."""
+    """A target of three classes, and no column of two values."""
     columns = _orders(rows, 19)
     columns["returned"] = [
         "part" if place % 9 == 0 else one for place, one in enumerate(columns["returned"])

@@ -79,9 +79,10 @@ def test_every_action_is_pinned_by_commit_with_its_version_beside(name: str) -> 
 def test_nothing_may_be_written(name: str) -> None:
     assert load(name)["permissions"] == {}
     comments = {"actions": "read", "pull-requests": "write"} if name == "plan-comment.yml" else {}
+    longest = 330 if name == "e2e-cluster.yml" else 60  # minutes: scenes are played again and again
     for job in load(name)["jobs"].values():
         assert job["permissions"] == {"contents": "read", **comments}
-        assert 0 < job["timeout-minutes"] <= 60
+        assert 0 < job["timeout-minutes"] <= longest
     for step in steps(name):
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
@@ -133,7 +134,7 @@ def test_the_cluster_is_tested_at_night_and_without_a_secret() -> None:
     assert "secrets." not in WORKFLOWS["e2e-cluster.yml"].read_text()
     assert [step["run"] for step in steps("e2e-cluster.yml") if "run" in step] == [
         "make cluster",
-        "make cluster-e2e",
+        "make cluster-drill",
         "make cluster-down",
     ]
 

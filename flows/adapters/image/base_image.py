@@ -14,14 +14,14 @@ import re
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from msgspec import Struct
 
 from flows.adapters import machine_cache
-from flows.adapters.image import debian_root, tarball
+from flows.adapters.image import carried, debian_root, tarball
 from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.plain_text import say
 from flows.adapters.process import run
@@ -33,7 +33,7 @@ from sluice.toml_text import read_toml
 REFRESH = "python -m flows.adapters.image.base_image refresh"
 _LOCK = Path("bento", "base.lock")
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
-_SUITE = "trixie"  # Debian 13, in full security support
+SUITE = "trixie"  # Debian 13, in full security support
 _INCLUDE = (
     "ca-certificates",
     f"libpython{PYTHON}-stdlib",
@@ -107,7 +107,7 @@ def locked(project: Path) -> Entry:
     Raises UsageError where it cannot be read, has no such entry, or has a wrong one.
     """
     try:
-        entries = _entries(project / _LOCK)
+        entries = entries_of(project / _LOCK)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{_LOCK} cannot be read: {cause(error)}", f"Write it anew: {REFRESH}"
@@ -120,9 +120,9 @@ def locked(project: Path) -> Entry:
     )
 
 
-def _entries(path: Path) -> list[Entry]:
+def entries_of(path: Path) -> list[Entry]:
     """The entries of a lock file, in its order. Raises what reading and parsing it raise."""
-    tables = read_toml(path.read_text(encoding="utf-8"), str(_LOCK))["base"]
+    tables = read_toml(path.read_text(encoding="utf-8"), f"{path.parent.name}/{path.name}")["base"]
     return [
         Entry(
             table["suite"],
@@ -152,6 +152,7 @@ def expected(project: Path, cache: Path) -> Entry:
     replaced it on this machine. Raises as `locked`.
     """
     wanted = locked(project)
+    carried.into(cache, "base")
     return _stand_in(cache, wanted) or wanted
 
 
@@ -166,6 +167,7 @@ def ensure(project: Path, cache: Path, say: Callable[[str], None]) -> Base:
     with machine_cache.locked(cache / "base" / f".{wanted.hash}.lock"):
         if wanted.image:
             return Base(wanted, _empty(cache))
+        carried.into(cache, "base")
         entry = _kept_or_built(cache, wanted)
     if entry != wanted:
         moved = sorted(set(entry.packages) - set(wanted.packages))
@@ -184,7 +186,7 @@ def _kept_or_built(cache: Path, wanted: Entry) -> Entry:
     entry = _build(cache, wanted)
     if entry != wanted:
         note = json.dumps({"packages": entry.packages})
-        machine_cache.write(_note(cache, wanted), note.encode())
+        machine_cache.write(behind(cache, wanted), note.encode())
     return entry
 
 
@@ -194,8 +196,8 @@ def refresh(project: Path, cache: Path) -> Entry:
     """
     path = project / _LOCK
     with machine_cache.locked(cache / "base" / ".refresh.lock"):
-        entry = _build(cache, Entry(_SUITE, arch()))
-        known = _entries(path) if path.is_file() else []
+        entry = _build(cache, Entry(SUITE, arch()))
+        known = entries_of(path) if path.is_file() else []
         others = [other for other in known if other.arch != entry.arch]
         ordered = sorted([entry, *others], key=lambda one: one.arch)
         machine_cache.write(path, _document(ordered).encode())
@@ -206,14 +208,14 @@ def _tar(cache: Path, entry: Entry) -> Path:
     return cache / "base" / f"{entry.hash}.tar"
 
 
-def _note(cache: Path, wanted: Entry) -> Path:
+def behind(cache: Path, wanted: Entry) -> Path:
     """The file with the packages that replaced those of an entry on this machine."""
     return cache / "base" / f"{wanted.hash}.behind.json"
 
 
 def _stand_in(cache: Path, wanted: Entry) -> Entry | None:
     """The entry that replaced the wanted one on this machine, None where none did."""
-    note = _note(cache, wanted)
+    note = behind(cache, wanted)
     if _tar(cache, wanted).is_file() or not note.is_file():
         return None
     packages = decode_json(note.read_bytes(), _Behind, str(note)).packages
@@ -250,22 +252,29 @@ def _bootstrap(wanted: Entry, target: Path) -> None:
     An entry without packages gets the versions that the archive has now.
     """
     with tempfile.TemporaryDirectory(prefix="sluice-base-") as folder:
-        scratch = Path(folder)
-        scratch.chmod(0o755)  # without root, mmdebstrap reads it as another user
-        pins, options, customize = scratch / "pins", scratch / "apt.conf", scratch / "customize"
-        pins.write_text("".join(_pin(package) for package in wanted.packages))
-        options.write_text(_host_options())
+        customize = Path(folder) / "customize"
         customize.write_text(_CUSTOMIZE)
         customize.chmod(0o755)
-        words = ["mmdebstrap", *_FLAGS, f"--include={','.join(_INCLUDE)}"]
-        words += [f"--architectures={wanted.arch}", f"--aptopt={options}"]
-        preferences = "$1/etc/apt/preferences.d"
-        words.append(f'--setup-hook=mkdir -p "{preferences}" && cp {pins} "{preferences}/pins"')
-        words.append(f"--customize-hook={customize}")
-        for name in ("doc", "man", "locale"):
-            words.append(f"--dpkgopt=path-exclude=/usr/share/{name}/*")
-        sources = _host_sources(wanted.suite)
-        run([*words, wanted.suite, target, *sources], env={"SOURCE_DATE_EPOCH": "0"}, timeout=1800)
+        words = [*_FLAGS, f"--include={','.join(_INCLUDE)}", f"--customize-hook={customize}"]
+        for_people = ("doc", "man", "locale")
+        words += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in for_people]
+        debootstrap(wanted, words, target, Path(folder))
+
+
+def debootstrap(wanted: Entry, words: Sequence[str], target: Path, scratch: Path) -> None:
+    """Run mmdebstrap with these options, the packages of an entry in their versions as far as the
+    archive has them, and write what it makes to the tar `target`; `scratch` is an empty folder or
+    one with files for it. Raises CommandFailed.
+    """
+    scratch.chmod(0o755)  # without root, mmdebstrap reads it as another user
+    pins, options = scratch / "pins", scratch / "apt.conf"
+    pins.write_text("".join(_pin(package) for package in wanted.packages))
+    options.write_text(_host_options())
+    preferences = "$1/etc/apt/preferences.d"
+    given = ["mmdebstrap", *words, f"--architectures={wanted.arch}", f"--aptopt={options}"]
+    given.append(f'--setup-hook=mkdir -p "{preferences}" && cp {pins} "{preferences}/pins"')
+    sources = _host_sources(wanted.suite)
+    run([*given, wanted.suite, target, *sources], env={"SOURCE_DATE_EPOCH": "0"}, timeout=1800)
 
 
 def _pin(package: str) -> str:

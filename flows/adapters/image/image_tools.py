@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.adapters.image import base_image, bentoml_build, containers, docker, wheels
+from flows.adapters.image import base_image, bentoml_build, containers, docker, unpacked, wheels
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.container_engine import ContainerEngine
 
-BUILDERS = ("buildah", "podman", "docker")
-RUNNERS = ("podman", "docker", "buildah")
+BUILDERS = ("buildah", "podman", "docker", unpacked.TOOL)
+RUNNERS = ("podman", "docker", "buildah", unpacked.TOOL)
 # The files whose code shapes the bytes of an image without being in it. base_image.py is not one:
 # its recipe is a part of the hash of the base.
 SHAPED_BY = (
@@ -24,8 +24,10 @@ SHAPED_BY = (
     "flows/adapters/image/debian_root.py",
     "flows/adapters/image/docker.py",
     "flows/adapters/image/image_contents.py",
+    "flows/adapters/image/layers.py",
     "flows/adapters/image/model_image.py",
     "flows/adapters/image/tarball.py",
+    "flows/adapters/image/unpacked.py",
     "flows/adapters/image/wheels.py",
     "flows/adapters/registry/oci.py",
 )
@@ -69,7 +71,13 @@ REAL = ImageTools()
 
 def _first(state: Path, tools: Sequence[str]) -> ContainerEngine | None:
     for tool in tools:
-        engine = docker.find(state) if tool == "docker" else containers.find(tool, state)
+        engine = _found(tool, state)
         if engine is not None:
             return engine
     return None
+
+
+def _found(tool: str, state: Path) -> ContainerEngine | None:
+    if tool == unpacked.TOOL:
+        return unpacked.find(state)
+    return docker.find(state) if tool == "docker" else containers.find(tool, state)

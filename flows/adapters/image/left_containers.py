@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.adapters import held_folder
 from flows.adapters.image.containers import Containers
 from flows.adapters.image.docker import Docker
+from flows.adapters.image.unpacked import TOOL, Unpacked
 
 _PREFIX = "running-"
 _NOTE = "container"
@@ -54,3 +55,5 @@ def _remove_noted(folder: Path) -> None:
         Containers(tool, folder.parent).remove(name)
     if tool == "docker":
         Docker(folder.parent).remove(name)
+    if tool == TOOL:
+        Unpacked(folder.parent).remove(name)

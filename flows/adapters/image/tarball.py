@@ -24,6 +24,13 @@ def pack(folder: Path, prefix: str, target: Path, left_out: str = "") -> None:
                 _add(tar, path, f"{prefix}/{name}")
 
 
+def pack_from_root(folder: Path, target: Path) -> None:
+    """Write all files of `folder` to the tar `target` as they lie below it, in the same manner."""
+    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
+        for path in sorted(folder.rglob("*")):
+            _add(tar, path, str(path.relative_to(folder)))
+
+
 def empty(target: Path) -> None:
     """Write an archive without entries."""
     with tarfile.open(target, "w", format=tarfile.GNU_FORMAT):

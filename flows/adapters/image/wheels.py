@@ -15,7 +15,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from flows.adapters import machine_cache, package_index
-from flows.adapters.image import tarball
+from flows.adapters.image import carried, tarball
 from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.process import CommandFailed, run
 from sluice.errors import SluiceError
@@ -23,7 +23,7 @@ from sluice.identity import file_sha256
 
 FOLDER = "srv/site-packages"
 # The newest that uv knows, and no newer than the C library of trixie (2.41).
-_PLATFORMS = {"amd64": "x86_64-manylinux_2_40", "arm64": "aarch64-manylinux_2_40"}
+PLATFORMS = {"amd64": "x86_64-manylinux_2_40", "arm64": "aarch64-manylinux_2_40"}
 # Never imported by a server: start scripts, what builds extensions, containers and models, and the
 # frameworks that test others.
 _UNUSED = (
@@ -47,17 +47,17 @@ _UNUSED_SUFFIXES = (
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{40}")
 
 
-def requirements(project: Path) -> str:
-    """The pinned and hashed requirements of the `serving` group, as uv.lock has them. Needs no
+def requirements(project: Path, group: str = "serving") -> str:
+    """The pinned and hashed requirements of a group of dependencies, as uv.lock has them. Needs no
     network.
     """
-    return _exported(project, file_sha256(project / "uv.lock"))
+    return _exported(project, group, file_sha256(project / "uv.lock"))
 
 
 @functools.cache
-def _exported(project: Path, _lock: str) -> str:
+def _exported(project: Path, group: str, _lock: str) -> str:
     """The same, asked of uv once for a lock: the tag of an image needs it at every step."""
-    words = ["export", "--frozen", "--only-group", "serving", "--quiet"]
+    words = ["export", "--frozen", "--only-group", group, "--quiet"]
     words += ["--no-emit-project", "--no-annotate", "--no-header"]
     return run([find_uv_bin(), *words], cwd=project).stdout
 
@@ -67,7 +67,7 @@ def key(requirements: str, arch: str) -> str:
     platform (`arch` by Debian's name) and what is left out.
     """
     left_out = (_UNUSED, _TESTS, _UNUSED_SUFFIXES, _PRIVATE_KEY.pattern)
-    parts = (requirements, PYTHON, _PLATFORMS[arch], FOLDER, left_out)
+    parts = (requirements, PYTHON, PLATFORMS[arch], FOLDER, left_out)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
@@ -76,22 +76,32 @@ def site_packages(project: Path, cache: Path, arch: str) -> Path:
     installed now and kept there. Raises SluiceError where a wheel cannot be had.
     """
     locked = requirements(project)
+    carried.into(cache, "site")
     archive = cache / "site" / f"{key(locked, arch)}.tar"
-    return machine_cache.kept(archive, lambda part: install(locked, _PLATFORMS[arch], part))
+    return machine_cache.kept(archive, lambda part: install(locked, PLATFORMS[arch], part))
 
 
 def install(locked: str, platform: str, target: Path) -> None:
     """Install for another Python and platform than this one, from wheels alone, and archive it."""
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        listed, site = Path(scratch) / "requirements.txt", Path(scratch) / "site"
+        site = Path(scratch) / "site"
+        put_into(site, locked, platform)
+        _trim(site)
+        tarball.pack(site, FOLDER, target)
+
+
+def put_into(site: Path, locked: str, platform: str) -> None:
+    """Install requirements into the folder `site`, for another Python and platform than this one,
+    from wheels alone. Raises SluiceError where one cannot be had.
+    """
+    with tempfile.TemporaryDirectory(dir=site.parent) as scratch:
+        listed = Path(scratch) / "requirements.txt"
         listed.write_text(locked)
         words = [find_uv_bin(), "pip", "install", "--quiet", "--no-progress"]
         words += ["--require-hashes", "--no-deps", "--no-build", "--link-mode", "copy"]
         words += ["--python", sys.executable]
         words += ["--python-version", PYTHON, "--python-platform", platform]
         _run_uv([*words, "--target", site, "-r", listed])
-        _trim(site)
-        tarball.pack(site, FOLDER, target)
 
 
 def _run_uv(words: Sequence[str | Path]) -> None:
@@ -114,8 +124,16 @@ def _trim(site: Path) -> None:
     for name in (*_TESTS, "__pycache__"):
         for path in sorted(site.rglob(name)):
             _remove(path)
+    trim_files(site)
+
+
+def trim_files(site: Path, kept: Sequence[str] = ()) -> None:
+    """Remove type stubs, sources of extensions, scripts for a shell and keys of any kind, but for
+    suffixes that are `kept`, and from the records what is not there any more.
+    """
+    unused = set(_UNUSED_SUFFIXES) - set(kept)
     for path in sorted(site.rglob("*")):
-        if path.is_file() and (path.suffix in _UNUSED_SUFFIXES or _holds_key(path)):
+        if path.is_file() and (path.suffix in unused or _holds_key(path)):
             path.unlink()
     for record in site.glob("*.dist-info/RECORD"):
         _true_record(site, record)

@@ -20,6 +20,7 @@ from flows.drills.crash.kill import HELD, INVALID, Mine, Trial
 from flows.drills.crash.world import World, servers
 from flows.orchestration import prefect_server
 from flows.project.root import ROOT
+from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.progress import say
@@ -31,7 +32,15 @@ _WORKERS = 2  # more would wait for the disk
 _AT_RANDOM = ("first release", "second release", "rollback", "embedded")
 
 
-def drill_kill(rounds: int, times: int, images: int, *, as_json: bool) -> int:
+@dataclass(frozen=True)
+class Played:
+    """The model that releases play, in the project of the settings."""
+
+    settings: Settings
+    model: str
+
+
+def drill_kill(played: Played, rounds: int, times: int, images: int, *, as_json: bool) -> int:
     """Kill everywhere; 0 where every run came to what an undisturbed one has, else 1.
 
     `rounds` go through all boundaries, `times` more kills are at moments that are drawn, and
@@ -50,7 +59,7 @@ def drill_kill(rounds: int, times: int, images: int, *, as_json: bool) -> int:
 
             yield from watched(whole_releases.trials(world, images), "whole releases")
 
-    return spread(Drill("kill", work), as_json=as_json)
+    return spread(Drill("kill", work, played), as_json=as_json)
 
 
 def _drawn(world: World, rehearsed: kill.Rehearsed, times: int, mine: Mine) -> Iterator[Trial]:
@@ -59,7 +68,7 @@ def _drawn(world: World, rehearsed: kill.Rehearsed, times: int, mine: Mine) -> I
             yield kill.at_random(world, rehearsed, _AT_RANDOM, number)
 
 
-def drill_faults(rounds: int, *, as_json: bool) -> int:
+def drill_faults(played: Played, rounds: int, *, as_json: bool) -> int:
     """Let disks and servers fail everywhere; 0 where every run ended in good order, else 1."""
 
     def work(world: World, mine: Mine) -> Iterator[Trial]:
@@ -69,7 +78,7 @@ def drill_faults(rounds: int, *, as_json: bool) -> int:
             yield from watched(trials, f"round {number + 1} of {rounds}")
         yield from watched(faults.of_servers(world, rehearsed, mine), "servers")
 
-    return spread(Drill("faults", work, bad_servers=True), as_json=as_json)
+    return spread(Drill("faults", work, played, bad_servers=True), as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class Drill:
 
     kind: str
     work: Work
+    played: Played
     bad_servers: bool = False
 
 
@@ -131,8 +141,9 @@ class Share:
             os._exit(code)
 
     def _work(self) -> None:
-        bad = self.drill.bad_servers
-        with servers(self.folder, bad=bad) as world, self.file.open("a") as out:
+        bad, played = self.drill.bad_servers, self.drill.played
+        made = servers(self.folder, played.settings, played.model, bad=bad)
+        with made as world, self.file.open("a") as out:
             world.keep(scenarios.START)
             for tried in self.drill.work(world, self.mine):
                 print(json.dumps(tried.document()), file=out, flush=True)
@@ -142,9 +153,12 @@ class Share:
         return [Trial(**json.loads(line)) for line in self.file.read_text().splitlines()]
 
 
-def drill_race(rounds: int, *, as_json: bool) -> int:
+def drill_race(played: Played, rounds: int, *, as_json: bool) -> int:
     """Race; 0 where nothing was lost and the newest won each time, else 1."""
-    with prepared() as scratch, servers(scratch / "race") as world:
+    with (
+        prepared() as scratch,
+        servers(scratch / "race", played.settings, played.model) as world,
+    ):
         raced = list(race.rounds(world, rounds))
         wrong = race.judged(world, raced)
     ended = [racer for one in raced for racer in one.ended]

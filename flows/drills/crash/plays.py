@@ -46,7 +46,6 @@ T = TypeVar("T")
 # Told the name of each step before it is done.
 Announce = Callable[[str], None]
 
-MODEL = "attrition"
 _WHY = "a drill"
 _ENDED = ("promoted", "nothing to do", "proposed")
 _OTHERWISE = 5  # the exit code of a release that ended in another way
@@ -90,8 +89,8 @@ def release(data: Path | None, announce: Announce, *, use_cache: bool = True) ->
     given = settings.load()
     manifest_repo.seed(given)
     store.sweep(given.home)
-    request = begin(given, drill_tools(), MODEL, data, cache=use_cache)
-    runner = Announcing(Plainly(given.home, MODEL, cache=use_cache), announce)
+    request = begin(given, drill_tools(), given.model, data, cache=use_cache)
+    runner = Announcing(Plainly(given.home, given.model, cache=use_cache), announce)
     outcome = releasing.carry_out(request, runner)
     announce("record")
     record(given.home, outcome)
@@ -100,19 +99,20 @@ def release(data: Path | None, announce: Announce, *, use_cache: bool = True) ->
 
 def roll_back() -> int:
     """Back to the release before; its exit code."""
-    request = rollback.Request(MODEL, rollback.PREVIOUS, _WHY)
+    given = settings.load()
+    request = rollback.Request(given.model, rollback.PREVIOUS, _WHY)
     report = rollback.Report(_ignore_plan, _print_end)
-    rollback.roll_back(settings.load(), request, _start, report)
+    rollback.roll_back(given, request, _start, report)
     return 0
 
 
 def bar_live() -> int:
     """Put the live release into quarantine by hand; its exit code."""
     given = settings.load()
-    live = manifest_repo.live(given, MODEL)
+    live = manifest_repo.live(given, given.model)
     if live is None or live.champion is None:
         return _OTHERWISE
-    quarantine.add(given, MODEL, live.champion.tag, _WHY)
+    quarantine.add(given, given.model, live.champion.tag, _WHY)
     return 0
 
 

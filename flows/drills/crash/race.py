@@ -31,6 +31,7 @@ from flows.project.settings import Settings
 from sluice.errors import SluiceError
 from sluice.gate.ledger import Use
 from sluice.gitops import trailers
+from sluice.gitops.deploy_files import kubernetes_name
 from sluice.gitops.image_names import local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion, Reference
@@ -38,11 +39,9 @@ from sluice.gitops.state import Champion, Reference
 RACERS = 8
 EDITS = 4  # of the person, a round
 FIRST = "f" * 16
-MODEL = "attrition"
-_OVERLAY = "overlays/production/kustomization.yaml"
 _TODAY = datetime.date(2026, 1, 1)
 _ANNA = "Anna <anna@example.com>"
-_REPLICAS = "replicas:\n  - name: attrition\n    count: 1\n"
+_REPLICAS = "replicas:\n  - name: {name}\n    count: 1\n"
 
 
 class Ended(Struct, frozen=True):
@@ -111,17 +110,25 @@ def rounds(world: World, count: int) -> Iterator[Round]:
 
 def prepare(world: World) -> None:
     """A first champion, and replicas that a person may edit."""
+    given, replicas = _settings(world), _REPLICAS.format(name=kubernetes_name(world.model))
+    with git.clone(given.remote, given.branch) as repo:
+        path = manifest_repo.overlay(given, repo, world.model)
+        text = manifest_repo.text(repo, path).replace("images:\n", f"{replicas}images:\n", 1)
+        git.push(repo, git.commit(repo, {path: text.encode()}, "Set replicas\n", _ANNA))
+    promote(given, promotion(world.model, FIRST, 0, ""))
+
+
+def _overlay(world: World) -> str:
+    """The file that releases write to, and the person too."""
     given = _settings(world)
     with git.clone(given.remote, given.branch) as repo:
-        text = manifest_repo.text(repo, _OVERLAY).replace("images:\n", f"{_REPLICAS}images:\n", 1)
-        git.push(repo, git.commit(repo, {_OVERLAY: text.encode()}, "Set replicas\n", _ANNA))
-    promote(given, promotion(FIRST, 0, ""))
+        return manifest_repo.overlay(given, repo, world.model)
 
 
 def judged(world: World, raced: list[Round]) -> list[str]:
     """Everything that is wrong with what they left; empty where nothing is."""
     commits = history(world.repository, "main")
-    wrong = problems(commits, MODEL)
+    wrong = problems(commits, world.model)
     for one in raced:
         wrong += one.wrong()
     expected = {one.against: one.newest.number for one in raced}
@@ -129,18 +136,18 @@ def judged(world: World, raced: list[Round]) -> list[str]:
     if actual != expected:
         wrong.append(f"the winners are {actual}, and should be {expected}")
     replicas = f"count: {1 + EDITS * len(raced)}\n"
-    if replicas not in git.git("show", f"main:{_OVERLAY}", bare=world.repository):
+    if replicas not in git.git("show", f"main:{_overlay(world)}", bare=world.repository):
         wrong.append("an edit of the person is gone")
     return wrong
 
 
-def promotion(tag: str, number: int, against: str) -> Promotion:
+def promotion(model: str, tag: str, number: int, against: str) -> Promotion:
     """A release of a made-up image with this tag."""
-    entry = ImageEntry(local_image(MODEL), local_image(MODEL), tag, f"sha256:{tag * 4}")
-    name = promotion_id(MODEL, entry, number)
+    entry = ImageEntry(local_image(model), local_image(model), tag, f"sha256:{tag * 4}")
+    name = promotion_id(model, entry, number)
     record = trailers.Promotion(
         promotion_id=name,
-        model=MODEL,
+        model=model,
         release=number,
         image_digest=entry.digest,
         against=against or "none",
@@ -156,7 +163,7 @@ def promotion(tag: str, number: int, against: str) -> Promotion:
         against=reference(against) if against else None,
         promotion=name,
     )
-    return Promotion(MODEL, champion, f"Release {number}", "A drill.", record)
+    return Promotion(model, champion, f"Release {number}", "A drill.", record)
 
 
 def reference(tag: str) -> Reference:
@@ -209,11 +216,11 @@ def _forked(world: World, body: Callable[[IO[str], IO[str]], None]) -> _Racer:
 def _release(tag: str, against: str, out: IO[str], go: IO[str]) -> None:
     """Take a number, wait for the start, write."""
     given = settings.load()
-    number, _ = ledger.reserve(given, MODEL, Use(tag, ("1", "2", "3"), _TODAY))
+    number, _ = ledger.reserve(given, given.model, Use(tag, ("1", "2", "3"), _TODAY))
     print(number, file=out, flush=True)
     go.readline()
     try:
-        written = promote(given, promotion(tag, number, against))
+        written = promote(given, promotion(given.model, tag, number, against))
         ended = Ended(tag, number, written.outcome, written.sentence)
     except SluiceError as error:
         ended = Ended(tag, number, "error", str(error), error.exit_code)
@@ -226,22 +233,23 @@ def _edit(world: World, out: IO[str], _go: IO[str]) -> None:
     All of it again where the push came too late.
     """
     url, chance, tries = world.env["SLUICE_MANIFESTS"], random.SystemRandom(), 0
+    overlay = _overlay(world)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "clone"
         _git_by_hand(Path(scratch), "clone", "--quiet", url, str(folder))
         for _ in range(EDITS):
             time.sleep(chance.uniform(0.1, 0.5))
             tries += 1
-            while not _raise_replicas(folder):
+            while not _raise_replicas(folder, overlay):
                 tries += 1
     print(tries, file=out, flush=True)
 
 
-def _raise_replicas(folder: Path) -> bool:
+def _raise_replicas(folder: Path, overlay: str) -> bool:
     """Raise them by one on top of the tip; whether the push was taken."""
     _git_by_hand(folder, "fetch", "--quiet", "origin", "main")
     _git_by_hand(folder, "reset", "--quiet", "--hard", "origin/main")
-    path = folder / _OVERLAY
+    path = folder / overlay
     head, mark, rest = path.read_text().partition("    count: ")
     count, newline, tail = rest.partition("\n")
     more = int(count) + 1

@@ -43,7 +43,7 @@ def trees(world: World, env: Mapping[str, str]) -> Trees:
         manifests=env.get("SLUICE_MANIFESTS", ""),
     )
     bare = home / "manifests.git" if not given.manifests else world.repository
-    place = registry.place(manifest_repo.image_name(given, "attrition"), home / "registry")
+    place = registry.place(manifest_repo.image_name(given, world.model), home / "registry")
     return {**dict(_repository(bare)), **dict(_images(place)), **dict(_files(home))}
 
 

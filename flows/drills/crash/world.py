@@ -18,21 +18,25 @@ from pathlib import Path
 import tomli_w
 
 from flows.adapters import server
-from flows.gitops import manifest_repo
+from flows.gitops import deploy_files, manifest_repo
 from flows.project import settings
+from flows.project.generated_rows import generated_rows
+from flows.project.models import model_folder, project_text
 from flows.project.root import ROOT
-from models.attrition import sample
 from sluice.errors import UsageError
 from sluice.identity import sha256
 
 ROWS = 500
+_POSITIVES = 90  # at least, where a model says how rows are generated
 _WORLD = ("home", "git", "registry", "cache")
 # What a shell may have set for real releases must not reach one that is about to be killed.
 _FOREIGN = ("SLUICE_", "PREFECT_", "MLFLOW_", "GIT_", "BENTOML_", "GITHUB_")
 # A few hundred rows tell little, and the verdict is not what is tried here.
-_WIDE = {
+_WIDE: dict[str, object] = {
+    "comparable_share": 0.5,
+    "segments_required": [],
     "recall_floor": 0.05,
-    "precision_floor": 0.3,
+    "lift_floor": 1.05,
     "flagged_ceiling": 0.99,
     "calibration_ceiling": 0.9,
     "stability_ceiling": 0.9,
@@ -65,6 +69,11 @@ class World:
         return self.folder / "home"
 
     @property
+    def model(self) -> str:
+        """The model that is released here, which SLUICE_MODEL names."""
+        return self.env["SLUICE_MODEL"]
+
+    @property
     def repository(self) -> Path:
         """The manifest repo, as it is on the server's disk."""
         return self.folder / "git" / "manifests.git"
@@ -91,19 +100,32 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source / part, target / part, symlinks=True)
 
 
-def alone(folder: Path) -> World:
-    """A world without servers, in a folder that does not exist yet.
+def alone(folder: Path, given: settings.Settings, model: str) -> World:
+    """A world without servers, in a folder that does not exist yet, with one model of the project
+    of `given`.
 
-    Its manifest repo, seeded, is reached by its path; its registry is a folder.
+    Its manifest repo, seeded, is reached by its path; its registry is a folder. Raises UsageError
+    where no rows of the model can be generated.
     """
     for part in _WORLD:
         (folder / part).mkdir(parents=True)
-    _project(folder / "project")
-    manifest_repo.seed(settings.Settings(home=folder / "seed"))
+    _project(folder / "project", given, model)
+    # What a shell may have set for real releases must not be written to.
+    seeds = settings.Settings(
+        home=folder / "seed",
+        project=folder / "project",
+        manifests="",
+        mode="push",
+        overlay=manifest_repo.PRODUCTION,
+        branch="main",
+    )
+    manifest_repo.seed(seeds)
+    deploy_files.write(seeds, model)
     (folder / "seed" / "manifests.git").rename(folder / "git" / "manifests.git")
     env = {
         "SLUICE_HOME": str(folder / "home"),
         "SLUICE_PROJECT": str(folder / "project"),
+        "SLUICE_MODEL": model,
         "SLUICE_MANIFESTS": str(folder / "git" / "manifests.git"),
         "SLUICE_WORKERS": "1",
         "SLUICE_TRACKING_URI": "",
@@ -116,13 +138,15 @@ def alone(folder: Path) -> World:
 
 
 @contextmanager
-def servers(folder: Path, *, bad: bool = False) -> Iterator[World]:
+def servers(
+    folder: Path, given: settings.Settings, model: str, *, bad: bool = False
+) -> Iterator[World]:
     """The same, reached through its servers, which run while the block runs.
 
     With `bad`, requests go through servers that fail as the files `git.fault` and `registry.fault`
     in the folder say.
     """
-    world = alone(folder)
+    world = alone(folder, given, model)
     with ExitStack() as running:
         ports = {
             "git": running.enter_context(_git(folder)),
@@ -177,26 +201,32 @@ def _registry(folder: Path) -> Iterator[int]:
         yield port
 
 
-def _project(folder: Path) -> None:
-    """The shipped contract, a policy that nearly everything passes, and two small tables."""
-    model, shipped = folder / "models" / "attrition", ROOT / "models" / "attrition"
-    model.mkdir(parents=True)
+def _project(folder: Path, given: settings.Settings, model: str) -> None:
+    """The contract of the model, a policy that nearly everything passes, and two small tables."""
+    made, read = folder / "models" / model, model_folder(model, given.project)
+    made.mkdir(parents=True)
     (folder / "data").mkdir()
-    shutil.copy(shipped / "contract.toml", model)
-    policy = (shipped / "policy.toml").read_text(encoding="utf-8")
-    (model / "policy.toml").write_text(_lax(policy), encoding="utf-8")
-    content = sample.to_csv(sample.generate(ROWS))
+    shutil.copy(read / "contract.toml", made)
+    policy = project_text(read / "policy.toml", given.project)
+    (made / "policy.toml").write_text(_lax(policy), encoding="utf-8")
+    content = generated_rows(given, model, ROWS, _POSITIVES)
+    rows = content.count(b"\n")
     (folder / "rows.csv").write_bytes(content)
-    (folder / "more.csv").write_bytes(sample.to_csv(sample.generate(ROWS + 100)))
+    (folder / "more.csv").write_bytes(generated_rows(given, model, rows + 100))
     pointer = {"reference": "file:rows.csv", "sha256": sha256(content)}
-    (folder / "data" / "attrition.toml").write_text(tomli_w.dumps(pointer), encoding="utf-8")
+    (folder / "data" / f"{model}.toml").write_text(tomli_w.dumps(pointer), encoding="utf-8")
 
 
 def _lax(text: str) -> str:
-    """A policy with a small search and limits that so few rows can clear."""
-    policy = tomllib.loads(text)
-    policy["data"]["minimum_rows"] = ROWS // 2
-    policy["search"] |= {"trials": 2, "folds": 2, "families": ["logistic_regression"]}
-    policy["operating_point"]["precision_slack"] = 0.4
-    policy["gate"] |= _WIDE
+    """A policy with the split of another one, a small search and limits that so few rows clear."""
+    read = tomllib.loads(text)
+    search = {"trials": 2, "folds": 2, "families": ["logistic_regression"], "seed": 20_260_101}
+    policy = {
+        "schema": read["schema"],
+        "data": {"minimum_rows": ROWS // 2},
+        "split": read["split"],
+        "search": search,
+        "operating_point": {"slack_share": 0.1},
+        "gate": _WIDE,
+    }
     return tomli_w.dumps(policy)

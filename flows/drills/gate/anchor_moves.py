@@ -23,7 +23,7 @@ from sluice.errors import Refused, SluiceError, UsageError
 from sluice.policy import Policy, load_policy
 
 ANCHOR_RULE = "anchor_moves"
-_MODEL = "attrition"  # of the template of a manifest repo, which is used as it ships
+_MODEL = manifest_repo.TEMPLATE_MODEL  # a repo of it is used as it ships
 _POLICY = f"models/{_MODEL}/policy.toml"
 _FILE = f"overrides/{_MODEL}/anchor.toml"
 _STATE = f"state/{_MODEL}/anchor.json"

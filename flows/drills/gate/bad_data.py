@@ -78,7 +78,7 @@ def _of_categories(contract: Contract) -> Iterator[BadData]:
 
 
 def _of_cells(contract: Contract) -> Iterator[BadData]:
-    required = next((column for column in contract.features if column.missing != "impute"), None)
+    required = next((column for column in contract.features if column.missing == "refuse"), None)
     if required:
         change = _every_tenth(required, None)
         name = f"{required.name} left empty in some rows"

@@ -72,11 +72,12 @@ def _doubled(ground: Ground) -> MadeCase:
 def _nearly_doubled(ground: Ground) -> MadeCase:
     """The same, and one whole number of each is one more or less than it was."""
     contract = ground.request.contract
-    whole = [c for c in contract.features if c.kind == "integer" and c.missing != "impute"]
+    whole = [c for c in contract.features if c.kind == "integer" and c.missing == "refuse"]
     if not whole:
         raise NotHere
     share = min(0.9, 3 * ground.request.policy.gate.near_duplicate_ceiling)
-    count = int(share / (1 - share) * len(ground.labels.holdout))
+    wanted = int(share / (1 - share) * len(ground.labels.holdout))
+    count = min(wanted, len(ground.labels.train))
     more = taken(ground.rows.train, np.arange(count))
     more["row_hash"] = ~more["row_hash"]
     values = more[whole[-1].key]

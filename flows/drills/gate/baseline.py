@@ -1,5 +1,6 @@
 """What every drill starts from: the real data and one real model, both left untouched."""
 
+import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -90,7 +91,8 @@ class Ground:
     @property
     def threshold(self) -> float:
         """The score from which the real model flags a row."""
-        return self.candidate.trained.facts.threshold
+        threshold = self.candidate.trained.facts.threshold
+        return math.nan if threshold is None else threshold
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -137,10 +139,16 @@ class Ground:
         return convert(estimator, features.shape[1])
 
     def columns_of(self, key: str) -> list[int]:
-        """The places of a column in the matrix of features."""
-        names = feature_names(self.request.contract)
+        """The places of a column in the matrix of features; of a date what is made of it alone."""
+        contract = self.request.contract
+        own = {key, f"{key} is missing"}
+        column = contract.find(key)
+        if column is not None and column.kind == "date":
+            own |= {one.name for one in contract.derived if one.expression.keys == (key,)}
         return [
-            place for place, name in enumerate(names) if name == key or name.startswith(f"{key}=")
+            place
+            for place, name in enumerate(feature_names(contract))
+            if name in own or name.startswith(f"{key}=")
         ]
 
 

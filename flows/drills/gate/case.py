@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from msgspec import structs
+from msgspec import UnsetType, structs
 
 from flows.decision.case_file import CaseFile, RowFacts
 from flows.decision.decide import decide_folder
@@ -36,6 +37,7 @@ from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.steps.evidence import EVIDENCE, summarised
 from flows.steps.gate import GATE, named
+from flows.steps.replay import REPLAY
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
@@ -129,7 +131,8 @@ def judge(case: Case, name: str, made: MadeCase) -> Decision:
     scored = kept(home, SCORE, name, score)
     standing = made.standing
     decided = kept(home, GATE, name, lambda folder: GATE.work(folder, case, scored, standing))
-    return Decision(case, scored, standing, decided)
+    replayed = kept(home, REPLAY, name, lambda folder: REPLAY.work(folder, case))
+    return Decision(case, scored, standing, decided, replayed)
 
 
 def verdict(decision: Decision, without: Collection[str] = ()) -> Verdict:
@@ -167,7 +170,7 @@ def threshold_of(decision: Decision, name: str) -> float:
     model = models[name]
     if model is None:
         raise KeyError(name)
-    return model.threshold
+    return math.nan if isinstance(model.threshold, UnsetType) else model.threshold
 
 
 def case_facts(decision: Decision) -> RowFacts:

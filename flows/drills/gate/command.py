@@ -15,6 +15,7 @@ from flows.drills.gate.baseline import prepare
 from flows.drills.gate.drill import CAUGHT, MISSED, Drill, drills, planned
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
+from flows.project.one_class import require_one_class
 from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.escape import escape
@@ -28,6 +29,7 @@ def drill_gate(settings: Settings, model: str, data: Path | None, *, as_json: bo
     """
     started = time.monotonic()
     request = begin(settings, real_tools(), model, data)
+    require_one_class(request.contract, "sluice drill gate")
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
         ground = prepare(request, Path(scratch), say)
         with _progress(len(planned(ground))) as advance:

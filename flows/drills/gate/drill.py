@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from flows.drills.gate import anchor_moves, commits, ledgers
+from flows.drills.gate import anchor_moves, approval_attacks, commits, ledgers
 from flows.drills.gate.anchor_moves import ANCHOR_RULE, AnchorMove
+from flows.drills.gate.approval_attacks import APPROVAL_RULE, ApprovalAttack
 from flows.drills.gate.bad_data import BadData, data
 from flows.drills.gate.bad_rows import rows
 from flows.drills.gate.baseline import Ground
@@ -39,7 +40,15 @@ from sluice.served.table_refusals import TableRefused
 VALIDATION = "validation"
 CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
 AnyFault = (
-    Fault | BadData | Tampering | ForeignImage | Forgery | AnchorMove | LedgerAttack | ForgedCommit
+    Fault
+    | BadData
+    | Tampering
+    | ForeignImage
+    | Forgery
+    | ApprovalAttack
+    | AnchorMove
+    | LedgerAttack
+    | ForgedCommit
 )
 
 
@@ -78,7 +87,8 @@ def planned(ground: Ground) -> list[AnyFault]:
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
     decided = [*rows(), *candidates(), *opponents()]
     attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries()]
-    attacks += [*anchor_moves.anchor_moves(), *ledger_attacks(), *forged_commits()]
+    attacks += [*approval_attacks.approval_attacks(), *anchor_moves.anchor_moves()]
+    attacks += [*ledger_attacks(), *forged_commits()]
     return [*data(contract), *changed, *decided, *attacks]
 
 
@@ -111,6 +121,8 @@ def rule_of(fault: AnyFault) -> str:
         return IMAGE_RULE
     if isinstance(fault, Forgery):
         return SIGNATURES
+    if isinstance(fault, ApprovalAttack):
+        return APPROVAL_RULE
     if isinstance(fault, AnchorMove):
         return ANCHOR_RULE
     if isinstance(fault, LedgerAttack):
@@ -132,6 +144,8 @@ def became(
         return _imaged(ground, fault, without)
     if isinstance(fault, Forgery):
         return _forged(ground, fault, without)
+    if isinstance(fault, ApprovalAttack):
+        return _approved(ground, fault, without)
     if isinstance(fault, AnchorMove):
         return _moved(ground, fault, without)
     if isinstance(fault, LedgerAttack):
@@ -249,6 +263,22 @@ def _forged(ground: Ground, fault: Forgery, without: Collection[str]) -> Seen:
     if refused and SIGNATURES not in without:
         return Seen(CAUGHT, refused)
     return Seen(MISSED, "it would have set the rule aside")
+
+
+def _approved(ground: Ground, fault: ApprovalAttack, without: Collection[str]) -> Seen:
+    """A release that waits for a second person, then an approval that must not count."""
+    request = ground.request
+    home, today = request.settings.home / "approvals", request.tools.today()
+    try:
+        there = approval_attacks.begun(home / "begun", today)
+    except SluiceError as error:
+        return Seen(INVALID, f"two honest approvals are not enough: {error.what}")
+    kept = approval_attacks.unapproved(
+        fault, approval_attacks.copied(there, home / "attacked"), today
+    )
+    if kept and APPROVAL_RULE not in without:
+        return Seen(CAUGHT, kept)
+    return Seen(MISSED, "the release would have gone live")
 
 
 def _moved(ground: Ground, fault: AnchorMove, without: Collection[str]) -> Seen:

@@ -104,21 +104,27 @@ def signed(signing: Signing, protected: Mapping[str, str] = MappingProxyType({})
         raise NotHere("ssh-keygen is not here")
     signing.keys.mkdir(parents=True)
     for name in ("anna", "mallory"):
-        key = str(signing.keys / name)
-        process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key])
+        make_key(signing, name)
     git.git("init", "--quiet", "--initial-branch", "main", signing.project)
-    commit(signing, {SIGNERS: _allowed(signing, "anna"), **protected})
+    commit(signing, {SIGNERS: allowed(signing, "anna"), **protected})
     git.git("checkout", "--quiet", "-b", "work", cwd=signing.project)
     commit(signing, {signing.path: signing.text}, by="anna")
     return signing
 
 
-def _allowed(signing: Signing, name: str, options: str = "") -> str:
+def make_key(signing: Signing, name: str) -> None:
+    """Make a key pair of somebody, for ssh and without a password."""
+    key = str(signing.keys / name)
+    process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key])
+
+
+def allowed(signing: Signing, name: str, options: str = "") -> str:
     """The line of a key in the list of who may sign."""
-    return f"{name}@example.com {options} {_public(signing, name)}"
+    return f"{name}@example.com {options} {public(signing, name)}"
 
 
-def _public(signing: Signing, name: str) -> str:
+def public(signing: Signing, name: str) -> str:
+    """The public key of somebody, as one line."""
     return (signing.keys / f"{name}.pub").read_text(encoding="utf-8")
 
 
@@ -138,7 +144,7 @@ def commit(signing: Signing, files: Mapping[str, str], by: str = "", date: str =
     git.git(*words, cwd=signing.project, env={**_PERSON, **moment})
 
 
-def _protect(signing: Signing, files: dict[str, str]) -> None:
+def protect(signing: Signing, files: dict[str, str]) -> None:
     """Commit files on the protected branch."""
     git.git("checkout", "--quiet", "main", cwd=signing.project)
     commit(signing, files)
@@ -156,7 +162,7 @@ def _by_a_stranger(signing: Signing) -> Signing:
 
 
 def _own_key(signing: Signing) -> Signing:
-    commit(signing, {SIGNERS: _allowed(signing, "mallory")})
+    commit(signing, {SIGNERS: allowed(signing, "mallory")})
     return _by_a_stranger(signing)
 
 
@@ -169,18 +175,18 @@ def _own_commit(signing: Signing) -> Signing:
 
 
 def _removed(signing: Signing) -> Signing:
-    _protect(signing, {SIGNERS: _allowed(signing, "mallory")})
+    protect(signing, {SIGNERS: allowed(signing, "mallory")})
     return signing
 
 
 def _expired(signing: Signing) -> Signing:
-    _protect(signing, {SIGNERS: _allowed(signing, "anna", 'valid-before="20210101"')})
+    protect(signing, {SIGNERS: allowed(signing, "anna", 'valid-before="20210101"')})
     commit(signing, {signing.path: signing.changed}, by="anna", date=_LONG_AGO)
     return signing
 
 
 def _revoked(signing: Signing) -> Signing:
-    _protect(signing, {REVOKED: _public(signing, "anna")})
+    protect(signing, {REVOKED: public(signing, "anna")})
     return signing
 
 

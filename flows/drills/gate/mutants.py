@@ -61,7 +61,10 @@ def blurred(model: bytes, weights: np.ndarray, by: float) -> bytes:
     """
 
     def write(to: "_Graph", score: str) -> str:
-        total = to.node("MatMul", to.graph.input[0].name, to.number(weights.reshape(-1, 1)))
+        # Only what weighs: nothing times a missing number is no number.
+        counted = np.flatnonzero(weights)
+        values = to.node("Gather", to.graph.input[0].name, to.number(counted.tolist()), axis=1)
+        total = to.node("MatMul", values, to.number(weights[counted].reshape(-1, 1)))
         noise = to.node("Sin", to.node("Mul", total, to.number(0.7)))
         complement = to.node("Sub", to.number(1.0), score)
         room = to.node("Mul", to.node("Mul", score, complement), to.number(4.0))

@@ -353,7 +353,7 @@ def _thinned(ground: Ground) -> MadeCase:
 def _narrow(ground: Ground) -> MadeCase:
     """The champion's contract knows fewer values of one column."""
     contract = ground.request.contract
-    whole = [c for c in contract.features if c.kind == "integer" and c.missing != "impute"]
+    whole = [c for c in contract.features if c.kind == "integer" and c.missing == "refuse"]
     if not whole:
         raise NotHere
     values = ground.rows.holdout[whole[0].key]

@@ -220,6 +220,7 @@ def copied(report: Report, home: Path) -> Report:
         _copied(decision.scored, home),
         decision.standing,
         _copied(decision.decided, home),
+        _copied(decision.replayed, home),
     )
     return Report(own, _copied(report.evidence, home))
 
@@ -249,6 +250,7 @@ def found(report: Report) -> Report:
         case=replace(decision.case, candidate=candidate),
         scored=_found(home, decision.scored),
         decided=_found(home, decision.decided),
+        replayed=_found(home, decision.replayed),
     )
     return Report(decision, _found(home, report.evidence))
 
@@ -537,6 +539,7 @@ def _record(report: Report) -> Report:
         case=replace(decision.case, candidate=candidate),
         scored=_rewritten(decision.scored),
         decided=_rewritten(decision.decided),
+        replayed=_rewritten(decision.replayed),
     )
     return Report(decision, _rewritten(report.evidence))
 

@@ -117,7 +117,7 @@ def test_whoever_has_no_key_is_answered_nothing(
             for method, said in methods.items()
             if "security" in said
         }
-        assert ("POST", "/predict") in asked and len(asked) == 6
+        assert ("POST", "/predict") in asked and len(asked) == 9
         for method, path in asked:
             answer = client.request(method, path, json=record)
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -125,7 +125,7 @@ def test_whoever_has_no_key_is_answered_nothing(
         assert client.post("/predict", json=record, headers=known).status_code == 200
         assert client.get("/model", headers=known).status_code == 200
         text = client.get("/metrics", headers=known).text
-        assert 'sluice_refused_requests_total{kind="credential"} 6.0' in text
+        assert 'sluice_refused_requests_total{kind="credential"} 9.0' in text
         assert FIRST not in text
     assert FIRST not in capfd.readouterr().err
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.gate_cases import small
+from support.rich_contract import rich, rows
 
 from bento.page import form
 from bento.page.form import UNKNOWN, Foreign, GivenOpinion, Mistake
@@ -152,3 +153,23 @@ def test_what_is_wrong_with_an_opinion_is_named_at_its_control(
 def test_an_opinion_that_is_too_long_says_by_how_much() -> None:
     [mistake] = form.opinion_mistakes(GivenOpinion("a1", "no", "x" * 2001))
     assert mistake.sentence == "Say it in at most 2000 characters; these are 2001"
+
+
+def test_a_short_category_of_any_text_is_chosen_from_and_a_long_one_typed() -> None:
+    blank = form.examples(rich())
+    fields = {field.key: field for field in form.fields(rich(), blank, [])}
+    assert (fields["shop"].open, fields["shop"].few) == (False, True)
+    assert (fields["place"].open, fields["place"].few) == (True, False)
+    assert (fields["begins"].first, fields["begins"].last) == ("1999-12-31", "2030-02-28")
+    errors = check_record(rich(), form.record(rich(), blank))
+    told = {one.sentence for one in form.mistakes(rich(), blank, errors)}
+    assert "Choose Shop: one of north, south, airport, other" in told
+    assert "Enter Place: a text of at most 200 characters" in told
+    assert not any("Charges" in sentence or "Last seen" in sentence for sentence in told)
+
+
+def test_a_rule_says_nothing_of_a_record_that_lacks_what_it_reads() -> None:
+    row = {column.key: rows(1)[0][column.name] for column in rich().features}
+    assert form.doubts(rich(), row | {"charges": None, "last_seen": None}) == []
+    doubts = form.doubts(rich(), row | {"charges": 950.0, "last_seen": None})
+    assert doubts == ["paying"]

@@ -27,6 +27,12 @@ def autumn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bare
 
 
+@pytest.fixture(autouse=True)
+def of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project has several, and these commits are of one."""
+    monkeypatch.setenv("SLUICE_MODEL", "attrition")
+
+
 @pytest.fixture
 def here(autumn: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLUICE_MANIFESTS", str(autumn))

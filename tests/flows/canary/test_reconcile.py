@@ -36,6 +36,7 @@ from support.rollouts import ERRORS, FAILED, NEW, NO_REASON, Document
 from flows.adapters.git import git
 from flows.adapters.kubernetes import Place
 from flows.audit.history import history
+from flows.canary.alive import Looks
 from flows.canary.reconcile import Asked, Report, reconcile
 from flows.cli.reconcile import run_reconcile, run_watch
 from flows.gitops import manifest_repo, quarantine, rollback
@@ -423,7 +424,7 @@ def test_it_watches_until_it_is_stopped_and_says_what_is_new(
         return now(place, name)
 
     with pytest.raises(KeyboardInterrupt):
-        run_watch(given, Asked("attrition", 24), look, 0.01, as_json=False)
+        run_watch(given, Asked("attrition", 24), look, 0.01, Looks(), as_json=False)
     said = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
     assert said[0] == "Waits for its analysis."
     assert said[1].startswith("the API of cluster test does not answer")
@@ -432,7 +433,47 @@ def test_it_watches_until_it_is_stopped_and_says_what_is_new(
     assert len(said) == 4
 
 
+def test_what_was_held_is_woken_at_the_end_and_not_before(
+    given: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    woken: list[datetime.datetime] = []
+
+    def wake(now: datetime.datetime) -> str:
+        woken.append(now)
+        return "A candidate that was held was released."
+
+    asked = Asked("attrition", 24)
+    run_reconcile(given, asked, Cluster(rollouts.going_on(2)), wake, as_json=False)
+    assert woken == []
+    assert run_reconcile(given, asked, passed(), wake, as_json=False) == 0
+    assert len(woken) == 1
+    assert "A candidate that was held was released." in capsys.readouterr().err
+    # Whoever was killed before that does it the next time: what is due is in git.
+    run_reconcile(given, asked, passed(), wake, as_json=False)
+    assert len(woken) == 2
+
+
+def test_a_watch_wakes_once_for_each_end(given: Settings) -> None:
+    looks: list[Cluster | BaseException] = [Cluster(rollouts.going_on(2)), passed(), passed()]
+    woken: list[datetime.datetime] = []
+
+    def look(place: Place, name: str) -> Seen:
+        if not looks:
+            raise KeyboardInterrupt
+        now = looks.pop(0)
+        assert isinstance(now, Cluster)
+        return now(place, name)
+
+    def wake(now: datetime.datetime) -> str:
+        woken.append(now)
+        return ""
+
+    with pytest.raises(KeyboardInterrupt):
+        run_watch(given, Asked("attrition", 24), look, 0.01, Looks(), wake, as_json=False)
+    assert len(woken) == 1
+
+
 def test_what_is_wrong_with_the_settings_ends_the_watch(given: Settings) -> None:
     nowhere = given.model_copy(update={"cluster": ""})
     with pytest.raises(UsageError, match="SLUICE_CLUSTER"):
-        run_watch(nowhere, Asked("attrition", 24), failed(), 0.01, as_json=False)
+        run_watch(nowhere, Asked("attrition", 24), failed(), 0.01, Looks(), as_json=False)

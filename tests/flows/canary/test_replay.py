@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from support.prediction_logs import write_days
 
-from flows.canary.both_models import Both, Loaded
+from flows.canary.loaded import Both, Loaded
 from flows.canary.replay import replay
 from flows.canary.replayed_rows import from_log, from_sheet
 from models.attrition import sample

@@ -46,6 +46,15 @@ def test_every_question_is_answered_with_200(
     assert capsys.readouterr().out.startswith("inconclusive: ")
 
 
+def test_it_tells_prometheus_that_it_answers(url: str) -> None:
+    httpx2.post(url + web.PATH, content=ASKED, trust_env=False)
+    text = httpx2.get(url + web.METRICS, trust_env=False).text
+    assert "sluice_judge_last_answer_timestamp_seconds 1.79000004e+09" in text
+    assert 'sluice_judge_answers_total{verdict="fail"} 0.0' in text
+    [said] = [line for line in text.splitlines() if 'total{verdict="inconclusive"}' in line]
+    assert float(said.split()[1]) >= 1
+
+
 def test_a_fault_of_the_judge_is_inconclusive_too(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

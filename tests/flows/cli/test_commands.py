@@ -533,7 +533,7 @@ class TestReleased:
         releases.change_policy(released.project, search={"trials": 3})
         ended = sluice("plan")
         assert "changed: policy" in ended.out
-        assert ended.out.splitlines()[-1] == "8 steps would run."
+        assert ended.out.splitlines()[-1] == "9 steps would run."
 
     @pytest.mark.parametrize("rows", [True, False])
     def test_the_gate_decides_the_same_again(

@@ -33,6 +33,12 @@ ENTERS = "\n" * len(CONTRACT.features)
 TAG = "0123456789abcdef"
 
 
+@pytest.fixture(autouse=True)
+def _model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model of a command that names none."""
+    monkeypatch.setenv("SLUICE_MODEL", "attrition")
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder that holds a Bento's artifact, and nothing else."""

@@ -65,6 +65,12 @@ def examples() -> list[str]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which one is meant is asked where words are taken, and there are several here."""
+    monkeypatch.setenv("SLUICE_MODEL", "any")
+
+
 def test_there_are_commands_to_look_at() -> None:
     assert len(printed()) > 15
     assert len(examples()) > 20

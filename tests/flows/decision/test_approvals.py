@@ -320,6 +320,21 @@ def test_the_stricter_policy_holds(given: Settings, project: Path) -> None:
     assert approvals.policy(staging, "attrition", included).required == 0
 
 
+def test_without_a_protected_branch_a_change_does_not_ask_for_nobody_in_itself(
+    given: Settings,
+) -> None:
+    """What the newest release on the branch of the manifest repo had to have holds as well."""
+    nowhere = given.model_copy(update={"protected_ref": "0" * 40})
+    lowered, raised = ApprovalPolicy(0, INCLUDED), ApprovalPolicy(3, INCLUDED)
+    assert approvals.policy(nowhere, "attrition", lowered) == lowered
+    branch.ask(given, question(given))
+    assert approvals.policy(nowhere, "attrition", lowered) == TWO_PEOPLE
+    assert approvals.policy(nowhere, "attrition", raised) == ApprovalPolicy(3)
+    assert approvals.policy(nowhere, "churn", lowered) == lowered
+    with pytest.raises(Refused, match="nothing says who may approve: there was no commit before"):
+        approvals.require(nowhere, question(given), TWO_PEOPLE, TODAY)
+
+
 def test_without_a_protected_branch_nobody_can_say_who_may(given: Settings) -> None:
     asked = question(given)
     os.environ["SLUICE_PROTECTED_REF"] = "0" * 40
@@ -395,6 +410,30 @@ def test_people_are_shown_what_waits_and_who_said_what(
     assert "not signed by anybody who may approve" in shown(capsys)[-1]
     assert run_approvals(given, "attrition", as_json=True) == 3
     assert json.loads(capsys.readouterr().out)["rejected"]["reason"] == "it is old"
+
+
+def test_an_override_is_approved_with_the_evidence_that_rests_on_it(
+    given: Settings, people: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many people as the policy asks for stand behind it, and what they said before it was there
+    is stale.
+    """
+    before = question(given)
+    for name in ("anna", "berta"):
+        answered(given, before, author(name, people[name]))
+    assert counted(given, before).enough
+    told = "rule better is waived: the audit asks for it"
+    waived = question(given, "waived", override=told)
+    assert names(counted(given, waived)) == []
+    assert all(
+        void.startswith("it is stale: the evidence is") for void in voids(counted(given, waived))
+    )
+    answered(given, waived, author("anna", people["anna"]))
+    assert run_approvals(given, "attrition", as_json=False) == 0
+    assert "Override rule better is waived: the audit asks for it" in shown(capsys)
+    assert not counted(given, waived).enough
+    answered(given, waived, author("berta", people["berta"]))
+    assert counted(given, waived).enough
 
 
 def test_nothing_waits(given: Settings) -> None:

@@ -110,6 +110,7 @@ SEALED = {
     "metrics": "score/metrics.json",
     "ledger": "gate/standing.json",
     "verdict": "gate/verdict.json",
+    "replay": "replay/forecast.json",
 }
 
 
@@ -123,7 +124,7 @@ def decided(tmp_path: Path) -> Decision:
         data=SimpleNamespace(sha256="d"),
         contract_sha256="c",
         policy_sha256="p",
-        policy=SimpleNamespace(gate=SimpleNamespace(worded=False)),
+        policy=SimpleNamespace(gate=SimpleNamespace(worded=False), classes=None),
     )
     candidate = SimpleNamespace(
         split=SimpleNamespace(folder=tmp_path / "split"),
@@ -136,6 +137,7 @@ def decided(tmp_path: Path) -> Decision:
         candidate=candidate,
         scored=SimpleNamespace(folder=tmp_path / "score"),
         decided=SimpleNamespace(folder=tmp_path / "gate"),
+        replayed=SimpleNamespace(folder=tmp_path / "replay"),
     )
     return cast("Decision", made)
 

@@ -32,6 +32,7 @@ from flows.steps.gate import GATE
 from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_MODEL, TO_VERDICT, AnyStep
 from flows.steps.package import PACKAGE, Packaged
+from flows.steps.replay import REPLAY
 from flows.steps.score import SCORE
 from flows.steps.smoke import SMOKE
 from flows.steps.split import SPLIT
@@ -242,6 +243,7 @@ def test_one_byte_of_the_data_is_another_key(ended: Ended) -> None:
         ({"search": {"families": ["gradient_boosting"]}}, {"tune", "train", "evidence"}),
         ({"operating_point": {"precision_slack": 0.03}}, {"train", "evidence"}),
         ({"gate": {"recall_floor": 0.51}}, {"gate", "train", "evidence"}),
+        ({"canary": {"replay_changed": 0.3}}, {"replay", "train", "evidence"}),
         ({}, set()),
     ],
     ids=lambda value: str(sorted(value)),  # a set has another order in each process
@@ -283,7 +285,7 @@ def test_the_words_of_the_contract_move_the_gate_that_says_them(
 
 
 def test_what_a_step_put_out_moves_the_steps_that_take_it(ended: Ended) -> None:
-    assert differ(ended, ended.with_part("holdout.parquet", "0" * 64)) == {"score"}
+    assert differ(ended, ended.with_part("holdout.parquet", "0" * 64)) == {"score", "replay"}
     assert differ(ended, ended.with_part("train.parquet", "0" * 64)) == {
         "tune",
         "train",
@@ -293,7 +295,7 @@ def test_what_a_step_put_out_moves_the_steps_that_take_it(ended: Ended) -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "named"), [("champion", {"gate"}), ("anchor", set())])
+@pytest.mark.parametrize(("name", "named"), [("champion", {"gate", "replay"}), ("anchor", set())])
 def test_another_opponent_moves_the_comparison_and_not_the_model(
     name: str, named: set[str], ended: Ended
 ) -> None:
@@ -340,6 +342,7 @@ def closure(step: AnyStep) -> set[str]:
             {"sluice/served/scoring.py", "sluice/model/metrics.py", "sluice/model/statistics.py"},
         ),
         (GATE, {"sluice/gate/decide.py", "sluice/model/statistics.py"}),
+        (REPLAY, {"sluice/canary/replay.py", "flows/adapters/prediction_days.py"}),
         (
             EVIDENCE,
             {"flows/evidence/page.py", "flows/evidence/pictures.py", "flows/adapters/drift.py"},

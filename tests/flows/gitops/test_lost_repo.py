@@ -40,6 +40,12 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model of a command that names none."""
+    monkeypatch.setenv("SLUICE_MODEL", "attrition")
+
+
 def numbered(home: Path) -> None:
     record(home, Outcome("promoted", "it is better", "attrition", "PROMOTE", release=1))
 

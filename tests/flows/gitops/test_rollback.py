@@ -35,14 +35,14 @@ from flows.adapters.registry import oci, registry
 from flows.adapters.registry.layout import Layout
 from flows.cli.images import run_images
 from flows.cli.quarantine import run_add, run_lift, run_quarantine
-from flows.gitops import manifest_repo, quarantine, rollback, smoke_released
+from flows.gitops import canary_record, manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
 from flows.project import settings
 from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
-from sluice.gitops.state import NO_QUARANTINE, Barred, Champion, Quarantine
+from sluice.gitops.state import NO_QUARANTINE, Barred, Canary, Champion, Quarantine
 from sluice.gitops.trailers import read_trailers
 
 
@@ -113,6 +113,21 @@ def test_the_commit_says_what_was_left_and_why(given: Settings) -> None:
     assert manifest_repo.since(given, now.champion) == date
 
 
+def test_a_release_that_was_superseded_in_the_middle_of_its_canary_is_passed_over(
+    given: Settings,
+) -> None:
+    """The fourth release is recorded as healthy; the fifth was never shown to run everywhere."""
+    passed = Canary(ended="healthy", when="2026-03-02T10:00:00Z", why="it passed")
+    healthy = promotion(FOUR, 4, THREE, canary=passed)
+    assert promote(given, healthy).outcome == "committed"
+    for number, (tag, against) in enumerate([("5" * 16, FOUR), ("6" * 16, "5" * 16)], 5):
+        assert promote(given, promotion(tag, number, against)).outcome == "committed"
+    made = plan(given, "previous", "why")
+    assert (made.target.release, made.proof) == (4, "its canary was healthy")
+    named = plan(given, "5" * 16, "why")
+    assert (named.target.release, "not recorded" in named.proof) == (5, True)
+
+
 def test_the_same_release_again_is_refused(given: Settings) -> None:
     back(given)
     before = tip(given)
@@ -152,6 +167,31 @@ def test_never_to_what_is_in_quarantine(given: Settings) -> None:
         back(given, TWO)
     assert back(given) == "committed"
     assert image(given)["newTag"] == ONE
+
+
+def test_previous_is_the_newest_whose_canary_ended_well(tmp_path: Path) -> None:
+    """A newer release may have replaced another one before anybody judged it."""
+    given = seeded(tmp_path)
+    passed = Canary(ended="healthy", when="2026-11-20T10:00:00Z", why="all of its analyses passed")
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+    assert canary_record.record(given, "attrition", digest(ONE), passed).outcome == "committed"
+    for number, (tag, against) in enumerate([(TWO, ONE), (THREE, ONE)], 2):
+        assert promote(given, promotion(tag, number, against)).outcome == "committed"
+    assert back(given) == "committed"
+    assert document(given, STATE)["canary"]["ended"] == "healthy"
+    assert image(given)["newTag"] == ONE
+
+
+def test_previous_is_never_parked(given: Settings) -> None:
+    """The cluster could not take it: going back to it would be no way out."""
+    parks = replace(plan(given, "previous", "its pods did not come up"), parks=True)
+    assert rollback.restore(given, parks).outcome == "committed"  # release 3 is parked, 2 is live
+    quarantine.add(given, "attrition", ONE, "wrong")
+    assert promote(given, promotion(FOUR, 4, TWO)).outcome == "committed"
+    assert back(given) == "committed"
+    assert image(given)["newTag"] == TWO
+    with pytest.raises(UsageError, match="is the first healthy one; the 1 before it are"):
+        back(given)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +316,7 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(
     out = capsys.readouterr().out
     assert f'-    newTag: "{THREE}"\n' in out
     assert f'+    newTag: "{TWO}"\n' in out
+    assert "Proof how its canary ended is not recorded: nothing shows that it ran" in out
     assert (
         out.strip().splitlines()[-1]
         == f"Dry run: release 2 ({TWO}) would be live; nothing was written."
@@ -293,6 +334,7 @@ def test_json_is_pure_and_tells_both_ends(
     assert (told["outcome"], told["from"]["tag"], told["to"]["tag"]) == ("committed", THREE, TWO)
     assert told["commit"] == tip(given)
     assert f'+  "tag": "{TWO}"' in told["diff"]
+    assert told["to"]["proof"].startswith("how its canary ended is not recorded")
 
 
 def test_an_image_that_is_gone_or_another_is_no_target(tmp_path: Path) -> None:
@@ -341,6 +383,7 @@ def test_without_a_tool_that_starts_images_it_has_to_be_asked_for(
 def sluice(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """The command, as a person types it; Prefect and MLflow are where nobody answers."""
     gone = {
+        "SLUICE_MODEL": "attrition",
         "PREFECT_API_URL": "http://127.0.0.1:9/api",
         "SLUICE_TRACKING_URI": "http://127.0.0.1:9",
     }

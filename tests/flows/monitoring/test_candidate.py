@@ -26,12 +26,14 @@ from flows.adapters.git import git
 from flows.audit.find_release import artifact, trace
 from flows.cli.labels import run_add
 from flows.cli.monitor import Wanted, run_monitor
+from flows.gitops import canary_record, manifest_repo
 from flows.gitops.ledger import LEDGER
 from flows.monitoring import triggers
 from flows.monitoring.candidate import run_due
 from flows.project import settings
 from models.attrition import sample
 from sluice.gitops import state
+from sluice.gitops.state import Canary
 from sluice.model.table import read_table
 from sluice.monitor.report import WATCH, Finding, Live, Promised, Report
 from sluice.monitor.triggers import Triggers
@@ -100,6 +102,22 @@ def test_a_start_is_committed_with_its_reasons_before_it_runs(here: Story) -> No
     assert during.reasons == ()
     [start] = held().starts
     assert (start.outcome, start.after, start.until) == ("nothing to do", 1, 1)
+
+
+def test_while_a_canary_runs_it_waits_for_its_end_and_not_for_a_day(here: Story) -> None:
+    """What `sluice reconcile` writes lets it begin."""
+    releases.change_policy(here.project, triggers={"canary_days": 5})
+    given = settings.load()
+    held_back = run_due(given, "attrition", drifted(), now(), nothing)
+    assert held_back.ran is None
+    [brake] = held_back.decision.brakes
+    assert "because its canary may still run" in brake
+    live = manifest_repo.live(given, "attrition")
+    assert live is not None and live.champion is not None
+    passed = Canary(ended="healthy", when="2026-11-28T18:00:00Z", why="all passed", measured=())
+    record = canary_record.record(given, "attrition", live.champion.digest, passed)
+    assert record.outcome == "committed"
+    assert run_due(given, "attrition", drifted(), now(), nothing).ran is not None
 
 
 def test_the_next_one_waits_for_its_pause_although_nothing_was_judged(here: Story) -> None:
@@ -182,6 +200,8 @@ def test_the_whole_loop(tools: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     releases.enter(here, tools)
     add_table(here, "triggers", AT_ONCE)
     add_table(here, "monitor", {"maturity_days": 0})
+    # The world has turned: whoever retrains in it has said that most flags may change.
+    add_table(here, "canary", {"replay_changed": 0.99})
     assert released() == "promoted"
     log, page = tmp_path / "log", tmp_path / "monitor.html"
     world = moved(4_000, seed=77)

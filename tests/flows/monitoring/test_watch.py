@@ -4,6 +4,8 @@ late, and outcomes that no longer follow the columns.
 
 import datetime
 import json
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,8 +182,14 @@ def test_a_silent_log_is_found(
 
 
 def test_a_person_reads_verdict_and_findings(
-    live: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    live: Live,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Before\n\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     write_days(tmp_path / "log", live.model, live.digest, live.days[:1], 60)
     page = tmp_path / "monitor.html"
     metrics = tmp_path / "sluice.prom"
@@ -193,8 +201,33 @@ def test_a_person_reads_verdict_and_findings(
     assert "FINE: release 1 of attrition." in said
     assert "at most 5 %, however often it is looked at" in said.replace("\n", " ")
     assert "FINE" in page.read_text(encoding="utf-8")
+    shown = summary.read_text(encoding="utf-8")
+    assert shown.startswith("# Before\n\n# FINE: release 1 of attrition\n")
+    assert "- **Pictures**: in monitor.html, which this run keeps\n" in shown
     assert 'sluice_monitor_verdict{model="attrition"} 0' in metrics.read_text(encoding="utf-8")
     assert metrics.stat().st_mode & 0o777 == 0o644
+
+
+def test_evidently_shows_the_last_week_from_counts_alone(
+    live: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rows are gone by then: what is kept of the days is enough."""
+    log, page = tmp_path / "log", tmp_path / "drift.html"
+    write_days(log, live.model, live.digest, live.days[:9], 60)
+    looked(live, log, capsys, after=8)
+    for file in log.iterdir():
+        file.unlink()
+    assert looked(live, log, capsys, after=8, drift=page)[0] == 0
+    text = page.read_text(encoding="utf-8")
+    when = f"{live.days[2]} to {live.days[8]} beside the training data, from counts"
+    assert f"<title>Employee attrition: {when}</title>" in text
+    assert "Monthly Income" in text
+    assert len(text) < 5_000_000
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text)
+    assert "evidence.html" not in text
+    shutil.rmtree(live.story.home / "monitor")
+    with pytest.raises(UsageError, match="no day has a row"):
+        looked(live, log, capsys, after=8, drift=page)
 
 
 def test_a_drift_is_a_reason_that_is_noted_once_and_waits_for_its_window(

@@ -248,7 +248,7 @@ def test_a_persons_edit_is_told_before_there_is_anything_to_commit(
     edit(repo, OVERLAY, digest=("sha256:" + "0" * 64, "sha256:" + "7" * 64))
     planned = sluice("plan")
     assert "Held: a person set " in planned.out
-    assert planned.out.splitlines()[-1] == "10 steps would run."
+    assert planned.out.splitlines()[-1] == "11 steps would run."
     assert planned.code == 0
 
 

@@ -6,6 +6,7 @@ from flows.engine.outcome import EXIT, Outcome
 from flows.gitops.writer import Written
 from flows.orchestration.automations import ENDS
 from flows.orchestration.run_page import (
+    artifact_key,
     delivery_key,
     failed,
     how_it_goes_on,
@@ -26,6 +27,16 @@ def test_only_what_was_delivered_is_green_and_called_so(outcome: str) -> None:
     assert state.is_failed() == (EXIT[outcome] == 3)
     assert (state.name, state.message) == (outcome.capitalize(), "why")
     assert delivery_key("attrition", ended) == f"attrition-{'delivery' if delivered else 'outcome'}"
+
+
+@pytest.mark.parametrize("model", ["churn", "from_excel", "a_1_"])
+def test_prefect_takes_the_key_of_every_model(model: str) -> None:
+    """A name of several words stopped the release of it behind its verdict."""
+    from prefect.client.schemas.actions import ArtifactCreate
+
+    ended = Outcome("promoted", "why", model)
+    for key in (artifact_key(model, "verdict"), delivery_key(model, ended)):
+        assert ArtifactCreate(key=key, type="markdown").key == key
 
 
 ENDINGS = ("committed", "proposed", "already there", "superseded", "held", "parked", "dry run")

@@ -7,6 +7,7 @@ import pytest
 
 from flows.facts.decided import Decided
 from flows.facts.imaged import Imaged
+from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
 from flows.orchestration.step_sentences import sentence
 from flows.steps.order import STEPS, AnyStep
@@ -24,6 +25,8 @@ def facts_of(step: AnyStep) -> msgspec.Struct:
     }
     if step.facts is Decided:
         values |= {"verdict": "HOLD", "sentence": "no better than release 1"}
+    if step.facts is Foretold:
+        values |= {"origin": "log", "sentence": "nothing is live to be replayed beside"}
     words = {"drift": "none", "winner": "hist_gradient_boosting", "family": "logistic_regression"}
     values |= {name: word for name, word in words.items() if name in values}
     return msgspec.convert(values, step.facts)
@@ -57,6 +60,7 @@ def test_facts_without_a_sentence_are_an_error() -> None:
         ),
         (Scored(482, 0.744, 0.5), "Recall 74.4 %, precision 50.0 %"),
         (Scored(482), "482 rows scored"),
+        (Foretold("none", 0, True, "nothing is live"), "Nothing is live"),
         (Smoked(50, 8.941e-08), "The image answers 50 records as the model does"),
         (
             Decided("PROMOTE", "the first model to clear every floor", refresh=False),

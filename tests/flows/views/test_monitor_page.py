@@ -3,7 +3,6 @@ and the same in a terminal.
 """
 
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -133,12 +132,12 @@ def test_a_terminal_shows_findings_and_whether_a_candidate_is_due(
 
 
 def test_on_the_page_of_a_run_each_finding_has_what_helps_below_it() -> None:
-    text = markdown(REPORT, None, Path("/home/sluice/monitor.html"))
+    text = markdown(REPORT, None, "in /home/sluice/monitor.html, on the machine of this run")
     assert text.startswith("# WATCH: release 3 of attrition\n\nAge has drifted.\n")
     assert "- **Pictures**: in /home/sluice/monitor.html, on the machine of this run\n" in text
     assert text.endswith("- **watch**: Age &lt;b&gt;has&lt;/b&gt; drifted.\n    - Look.\n")
     nothing = msgspec.structs.replace(REPORT, verdict=FINE, findings=())
-    assert "What was found" not in markdown(nothing, None, Path("x"))
+    assert "What was found" not in markdown(nothing, None, "")
 
 
 def test_the_page_tells_what_happened_with_text_of_others_as_text() -> None:

@@ -1,10 +1,9 @@
 """Progress goes to standard error, and a bar to a terminal alone."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from flows.views.progress import done_of, say, share, trials
+from flows.views.progress import done_of, found_by, say, share, trials
+from sluice.model.training import trial_of
 
 
 def test_a_line_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,9 +13,20 @@ def test_a_line_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_off_a_terminal_a_search_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     with trials(2) as tell:
-        tell(SimpleNamespace(family="logistic_regression", score=0.5))
-        tell(SimpleNamespace(family="gradient_boosting", score=0.4))
+        tell(trial_of(0, "logistic_regression", {}, [(0.5, 0.5)]))
+        tell(trial_of(1, "gradient_boosting", {}, [(0.4, 0.5)]))
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_search_tells_its_fits_its_best_and_the_seconds_that_are_left() -> None:
+    whole = trial_of(0, "logistic_regression", {}, [(0.5, 0.5)] * 4)
+    early = trial_of(1, "gradient_boosting", {}, [(0.9, 0.9)] * 2)  # ended: its score is no best
+    assert found_by([whole], 20, 10.0) == (
+        "fit 4 of 20, 20 %, 40 s left, logistic regression, best 0.5000"
+    )
+    assert found_by([whole, early], 20, 12.0) == (
+        "fit 6 of 20, 30 %, 28 s left, gradient boosting, best 0.5000"
+    )
 
 
 @pytest.mark.parametrize(

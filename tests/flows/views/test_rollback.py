@@ -36,19 +36,20 @@ def test_the_change_is_shown_and_both_releases(capsys: pytest.CaptureFixture[str
         "+ newTag: old",
         "From release 4, new, which goes into quarantine",
         "To release 3, old",
+        "Proof how its canary ended is not recorded: nothing shows that it ran everywhere",
     ]
 
 
 def test_without_a_change_only_the_releases_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     rollback.show(plan(""))
-    assert [line.split()[0] for line in shown(capsys)] == ["From", "To"]
+    assert [line.split()[0] for line in shown(capsys)] == ["From", "To", "Proof"]
 
 
 def test_a_tag_and_a_line_of_others_are_shown_as_they_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rollback.show(plan("+[bold]x[/]\x1b[2J", tag="[red]new[/]"))
-    line, left, _ = shown(capsys)
+    line, left, *_ = shown(capsys)
     assert line == "+[bold]x[/]\\x1b[2J"
     assert left == "From release 4, [red]new[/], which goes into quarantine"
 

@@ -37,6 +37,7 @@ def test_a_rollback_shows_its_diff_and_both_releases(capsys: pytest.CaptureFixtu
         "+newTag: one",
         f"From release 2, {TWO}, which goes into quarantine",
         f"To release 1, {ONE}",
+        "Proof how its canary ended is not recorded: nothing shows that it ran everywhere",
     ]
 
 

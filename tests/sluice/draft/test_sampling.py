@@ -89,7 +89,7 @@ SHOWN = {
     "a value": ({"ward": "north"}, 'values = ["east", "north", "west"]'),
     "a limit": ({"cost": 99_999.5}, "maximum = 130000.0"),
     "a fraction": ({"days": 1.5}, 'kind = "number"\nminimum = 0.0\nmaximum = 500.0'),
-    "a missing number": ({"cost": ""}, 'missing = "impute"'),
+    "a missing number": ({"cost": ""}, 'missing = "keep"'),
     "a sign of missing": ({"cost": "?"}, 'missing = ["?"]'),
 }
 

@@ -90,7 +90,7 @@ PROPOSED = {
     "a missing number": (
         "d,,east,low,f,no",
         '[columns."days"]  # in the ward\nrole = "feature"\n',
-        '[columns."days"]  # in the ward\nrole = "feature"\nmissing = "impute"\nfill = 3\n',
+        '[columns."days"]  # in the ward\nrole = "feature"\nmissing = "keep"\n',
     ),
     "a fraction": ("d,2.5,east,low,f,no", 'kind = "integer"', 'kind = "number"'),
 }

@@ -572,6 +572,7 @@ print(*modules)
         ".tuning_file",
     ]
     wanted = [
+        "class_policy",
         "errors",
         *(f"gate{name}" for name in gate),
         *(f"model{name}" for name in model),

@@ -561,3 +561,69 @@ def test_whatever_goes_on_no_row_is_charged_less_than_the_uses_that_saw_it(
     wanted = sorted(sum(shares.values()) for shares in charged.values())
     found = sorted(one.spent for one in ledger.memory.cohorts for _ in one.rows)
     assert found == pytest.approx(wanted)
+
+
+# --- what is remembered, row by row
+# -----------------------------------------------------------------------------
+
+
+def test_a_large_holdout_is_known_by_its_smallest_hashes_up_to_the_last_of_them() -> None:
+    """Beyond it nobody knows which of its rows there are."""
+    many = ids(0, module._SKETCH + 300)
+    found = module._rows(many, SECRET)
+    every = sorted(module._keyed(one, SECRET) for one in many)
+    assert found.hashes == tuple(every[: module._SKETCH])
+    assert found.reach == every[module._SKETCH - 1]
+    whole = module._rows(many[: module._SKETCH], SECRET)
+    assert whole.reach == 2**64 - 1
+    assert len(whole.hashes) == module._SKETCH
+
+
+def test_a_candidate_that_has_a_use_keeps_it_in_a_later_release() -> None:
+    """It is looked at again after another one: no new use, and no look of its own."""
+    *_, last = after([use("a", model="m"), use("b", model="n"), use("a", model="m")])
+    first, _, again = last.ledger.releases
+    assert (first.use, first.day, first.model) == (1, "2026-03-02", "m")
+    assert (again.number, again.use, again.candidate) == (3, 1, "a")
+    unset = (again.day, again.model, again.against, again.continues, again.decided)
+    assert set(unset) == {msgspec.UNSET}
+
+
+def test_what_spends_nothing_says_how_often_its_holdout_had_decided() -> None:
+    *_, last = after([use("a"), use("b", spends=False)])
+    told = last.ledger.releases[-1]
+    assert (told.use, told.decided, told.day) == (None, 1, msgspec.UNSET)
+    assert uses_before(last.ledger, "b") == 1
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "wanted"),
+    [
+        # The mean of what looks at each of three rows spent, where that is more than what they had
+        # spent as a whole.
+        ({1: (0.5, 0.1), 2: (0.2, 0.1)}, (0.5 + 0.2) / 3),
+        ({1: (0.1, 0.6), 2: (0.1, 0.6)}, (0.6 + 0.6) / 3),
+        ({}, 0.0),
+    ],
+)
+def test_rows_have_spent_the_larger_of_two_means(
+    cohorts: dict[int, tuple[float, float]], wanted: float
+) -> None:
+    memory = module.Memory(
+        cohorts=tuple(
+            module.Cohort(spent=spent, pooled=pooled, rows=(row,))
+            for row, (spent, pooled) in cohorts.items()
+        )
+    )
+    rows = module._Rows((1, 2, 3), 2**64 - 1)
+    assert module._spent(memory, rows) == pytest.approx(wanted)
+
+
+def test_rows_of_which_none_is_counted_have_spent_as_much_as_any() -> None:
+    cohorts = (
+        module.Cohort(spent=0.5, pooled=0.5, rows=(1,)),
+        module.Cohort(spent=2 / 3, pooled=0.6, rows=(2,)),
+    )
+    memory = module.Memory(reach=10, cohorts=cohorts)
+    assert module._spent(memory, module._Rows((50, 60), 2**64 - 1)) == pytest.approx(2 / 3)
+    assert module._spent(memory, module._Rows((2, 50), 5)) == pytest.approx(2 / 3)

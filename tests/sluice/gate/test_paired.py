@@ -31,6 +31,7 @@ from sluice.gate.paired import (
     unit_variance,
     worse,
 )
+from sluice.model.clusters import Design, design_of
 
 
 def tango(pairs: Pairs, level: float) -> Difference:
@@ -469,3 +470,205 @@ def test_so_many_rows_are_flagged_as_are_wanted_and_no_better_one_is_left(
         if (edge & ~flagged).any():  # of equal scores the lowest hashes are flagged
             assert hashes[edge & flagged].max() < hashes[edge & ~flagged].min()
     assert not (top(scores, hashes, max(count - 1, 0)) & ~flagged).any()
+
+
+# --- the variance, by the likelihood
+# -----------------------------------------------------------------------------
+
+
+def likeliest(pairs: Pairs, delta: float) -> float:
+    """The variance of gained - lost for each row, from its definition: the shares of the most
+    likely multinomial, and the rates of the most likely two Poisson counts, whose difference is
+    `delta`, each searched for by number; and of two independent estimates of one number.
+    """
+
+    def unlikely(share: float) -> float:
+        cells = (
+            (pairs.gained, share + max(delta, 0.0)),
+            (pairs.lost, share + max(-delta, 0.0)),
+            (pairs.rows - pairs.gained - pairs.lost, 1 - 2 * share - abs(delta)),
+        )
+        return -sum(count * math.log(max(chance, 1e-300)) for count, chance in cells if count)
+
+    tight = {"xatol": 1e-13}
+    most = (1 - abs(delta)) / 2
+    share = optimize.minimize_scalar(unlikely, bounds=(0, most), method="bounded", options=tight).x
+    own = pairs.rows * (2 * share + abs(delta) - delta**2)
+    if pairs.side is None:
+        return own / pairs.rows
+    # Of the rest the other model flags `left` alone and the candidate `taken`: for each positive
+    # that is gained a row is taken off.
+    left, taken = pairs.side - pairs.lost, pairs.side - pairs.gained
+    moved = delta * pairs.rows
+
+    def unlikely_rest(rate: float) -> float:
+        rates = rate + max(moved, 0.0), rate + max(-moved, 0.0)
+        counts = left, taken
+        return sum(
+            one - count * math.log(max(one, 1e-300))
+            for one, count in zip(rates, counts, strict=True)
+        )
+
+    found = optimize.minimize_scalar(
+        unlikely_rest, bounds=(0, 4 * pairs.side + 10), method="bounded", options=tight
+    ).x
+    rest = 2 * found + abs(moved)
+    return own * rest / (own + rest) / pairs.rows
+
+
+@pytest.mark.parametrize("side", [None, 40, 100, 2_000])
+@pytest.mark.parametrize("delta", [-0.2, -0.03, -0.001, 0.0, 0.004, 0.15])
+@pytest.mark.parametrize(("gained", "lost"), [(20, 11), (3, 30), (1, 0), (0, 1)])
+def test_the_variance_is_that_of_the_likeliest_shares(
+    side: int | None, delta: float, gained: int, lost: int
+) -> None:
+    pairs = Pairs(gained, lost, 500, side)
+    assert unit_variance(pairs, delta) == pytest.approx(likeliest(pairs, delta), rel=2e-3, abs=1e-8)
+
+
+def test_groups_widen_the_variance_by_their_design() -> None:
+    for pairs in (Pairs(20, 11, 500), Pairs(20, 11, 500, 100)):
+        wide = replace(pairs, design=Design(3.0, 9.0))
+        assert unit_variance(wide, 0.01) == pytest.approx(3 * unit_variance(pairs, 0.01))
+
+
+def test_where_nothing_differs_there_is_no_variance_and_little_is_some() -> None:
+    assert unit_variance(Pairs(0, 0, 10, 0), 0.0) == 0.0
+    assert unit_variance(Pairs(0, 0, 10), 0.0) == 0.0
+    assert unit_variance(Pairs(0, 0, 10, 1), 0.01) > 0
+    none = Pairs(0, 0, 10, 0)  # both parts are below one row
+    assert unit_variance(none, 0.01) == pytest.approx(likeliest(none, 0.01), rel=1e-3)
+    assert unit_variance(none, 0.01) > 0
+
+
+# --- the limits
+# -----------------------------------------------------------------------------
+
+
+def test_a_limit_is_the_end_where_every_row_was_gained_or_lost() -> None:
+    for level in (0.5, 0.05, 1e-4):
+        assert recall_difference(Pairs(30, 0, 30), level).high == 1.0
+        assert recall_difference(Pairs(0, 30, 30), level).low == -1.0
+
+
+def test_a_limit_is_as_far_away_as_it_can_be_where_no_difference_is_too_far() -> None:
+    """With one degree of freedom and this level nothing is."""
+    found = recall_difference(Pairs(2, 1, 40, design=Design(1.0, 1.0)), 1e-6)
+    assert (found.low, found.value, found.high, found.level) == (-1.0, 0.025, 1.0, 1e-6)
+    nearer = recall_difference(Pairs(1, 1, 40), 0.05)
+    assert -1.0 < nearer.low < 0.0 < nearer.high < 1.0
+
+
+def test_students_quantile_takes_the_place_of_the_normal_one_where_groups_are_few() -> None:
+    pairs = Pairs(60, 40, 900, 150, Design(2.0, 4.0))
+    found, level = recall_difference(pairs, 0.05), stats.norm.sf(stats.t(4.0).isf(0.05))
+    by_level = recall_difference(replace(pairs, design=Design(2.0, 1e12)), level)
+    assert (found.low, found.high) == pytest.approx((by_level.low, by_level.high), abs=1e-6)
+    assert found.level == 0.05
+
+
+def test_worse_is_the_tail_of_students_distribution_where_groups_are_few() -> None:
+    pairs = Pairs(10, 40, 900, 150, Design(2.0, 4.0))
+    distance = -30 + 900 * 0.01  # below what a loss of one point would be
+    statistic = (distance + 0.25) / math.sqrt(900 * unit_variance(pairs, -0.01))
+    assert worse(pairs, 0.01) == pytest.approx(stats.t(4.0).cdf(statistic))
+
+
+def test_a_difference_that_is_expected_is_no_evidence() -> None:
+    """Within the correction of a whole number the statistic is zero."""
+    assert worse(Pairs(7, 7, 100), 0.0) == 0.5
+    assert worse(Pairs(7, 17, 100), 0.1) == 0.5
+    assert worse(Pairs(0, 0, 50), 0.0) == 0.5
+    assert worse(Pairs(0, 0, 50, 0), 0.02) > 0.5  # a loss of one row would have been seen
+
+
+def test_what_stays_within_a_margin_is_what_the_test_says_at_the_level() -> None:
+    pairs = Pairs(40, 52, 2_000, 200)
+    for margin in (0.001, 0.01, 0.013, 0.02, 0.05):
+        within = recall_difference(pairs, 0.05).low > -margin
+        assert stays_within(pairs, margin, 0.05) is within
+    assert not stays_within(pairs, 0.001, 0.05)
+    assert stays_within(pairs, 0.05, 0.05)
+    # A limit that lies on the margin does not lie above it.
+    assert worse(Pairs(7, 7, 100), 0.0) == 0.5
+    assert not stays_within(Pairs(7, 7, 100), 0.0, 0.5)
+
+
+# --- rows that belong together
+# -----------------------------------------------------------------------------
+
+PUPILS, CLASSES = 240, np.arange(240) // 6 % 31
+KNOWS = np.random.default_rng(12)
+PASSED = (KNOWS.random(PUPILS) < 0.4).astype(np.int64)
+MINE = KNOWS.random(PUPILS) < 0.2 + 0.5 * PASSED
+THEIRS = KNOWS.permutation(MINE)
+
+
+def recalls_apart(weights: np.ndarray) -> float:
+    """The difference of two recalls where each row counts so often."""
+    positive = PASSED * weights
+    return float((positive * MINE).sum() - (positive * THEIRS).sum()) / float(positive.sum())
+
+
+def test_the_design_of_a_difference_in_recall_is_by_what_each_row_moves_it() -> None:
+    """What a row moves it by is measured: it counts a little more."""
+    step = 1e-6
+    every = np.ones(PUPILS)
+    moved = np.array(
+        [
+            (recalls_apart(every + step * (np.arange(PUPILS) == row)) - recalls_apart(every)) / step
+            for row in range(PUPILS)
+        ]
+    )
+    positive = PASSED == 1
+    wanted = design_of(moved[positive], CLASSES[positive])
+    found = on_positives(PASSED, MINE, THEIRS, CLASSES)
+    assert found.design.factor == pytest.approx(wanted.factor, rel=1e-4)
+    assert found.design.freedom == pytest.approx(wanted.freedom, rel=1e-4)
+    assert (found.gained, found.lost, found.rows) == (
+        int((positive & MINE & ~THEIRS).sum()),
+        int((positive & THEIRS & ~MINE).sum()),
+        int(positive.sum()),
+    )
+
+
+def test_at_equal_counts_a_row_that_is_flagged_takes_the_place_of_another() -> None:
+    """A negative row that moves in moves a positive one out as often as those that differ are
+    positive, so each row is counted less that share.
+    """
+    found = at_equal_counts(PASSED, MINE, THEIRS, CLASSES)
+    apart = MINE.astype(int) - THEIRS.astype(int)
+    share, count = found.positive_share, PASSED.sum()
+    gain = (PASSED * apart).sum() / count
+    moved = (PASSED - share) * apart - PASSED * gain
+    judged = (PASSED == 1) | (apart != 0)
+    wanted = design_of(moved[judged], CLASSES[judged])
+    assert found.design.factor == pytest.approx(wanted.factor)
+    assert found.design.freedom == pytest.approx(wanted.freedom)
+    assert found.side == int((MINE & ~THEIRS).sum())
+
+
+def test_better_by_groups_is_the_less_sure_of_two_tests() -> None:
+    rows = Pairs(60, 40, 900, 150)
+    for design in (Design(1.0, 50.0), Design(4.0, 5.0)):
+        grouped = replace(rows, design=design)
+        statistic = (20 - 0.25) / math.sqrt(900 * unit_variance(grouped, 0.0))
+        by_groups = stats.t(design.freedom).sf(statistic)
+        assert better(grouped) == pytest.approx(max(better(rows), by_groups))
+
+
+def test_equal_counts_are_required_and_named() -> None:
+    with pytest.raises(ValueError, match=r"^3 and 1 rows are flagged; equal numbers are required$"):
+        at_equal_counts(np.ones(4), np.arange(4) < 3, np.arange(4) < 1)
+
+
+def test_the_mean_of_differences_of_groups_has_students_limits_by_their_design() -> None:
+    mine, theirs = KNOWS.random(PUPILS), KNOWS.random(PUPILS)
+    apart = mine - theirs
+    design = design_of(apart - apart.mean(), CLASSES)
+    error = apart.std(ddof=1) / math.sqrt(PUPILS) * math.sqrt(design.factor)
+    reach = stats.t(design.freedom).isf(0.05) * error
+    found = mean_difference(mine, theirs, 0.05, CLASSES)
+    wanted = (apart.mean(), apart.mean() - reach, apart.mean() + reach)
+    assert (found.value, found.low, found.high) == pytest.approx(wanted)
+    assert found.level == 0.05

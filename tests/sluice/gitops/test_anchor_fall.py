@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from sluice.gitops.anchor_fall import Fall, Measured, falls, measured
 from sluice.gitops.evidence import Evidence
+from sluice.model.classes.metrics_file import ClassMetrics, Intervals, Measures, ScoredRows
+from sluice.model.classes.metrics_file import Group as ClassGroup
 from sluice.model.diagnostics_file import (
     CalibrationCell,
     Curves,
@@ -14,7 +16,7 @@ from sluice.model.diagnostics_file import (
     Roc,
     ScoreHistogram,
 )
-from sluice.model.metrics_file import Group
+from sluice.model.metrics_file import CrossValidation, Group, Spread
 from sluice.policy import AnchorPolicy
 
 POLICY = AnchorPolicy(recall_fall=0.02, precision_fall=0.03, calibration_fall=0.01, group_fall=0.05)
@@ -124,3 +126,32 @@ def test_whatever_falls_further_than_it_may_is_refused_and_nothing_else(
         if fall.measure == "recall"
     ]
     assert fall.too_far == (before - after > POLICY.recall_fall + 1e-9)
+
+
+def of_classes(recall: float, rows: int) -> Evidence:
+    """The evidence of a model of several classes with one group."""
+    measures = Measures(0.8, 0.7, 0.75, 0.7, 0.9, 0.8, 0.1)
+    spread = Spread(0.9, 0.0, (0.9,))
+    return Evidence(
+        class_metrics=ClassMetrics(
+            model="parcels",
+            weights={"a": 1.0},
+            rows=ScoredRows(10, 10, rows),
+            holdout=measures,
+            intervals=Intervals(0.9, (0.7, 0.8), (0.7, 0.9)),
+            classes={},
+            confusion={},
+            validation=measures,
+            cross_validation=CrossValidation(spread, spread),
+            segments={"Site": {"north": ClassGroup(rows, recall, (0.5, 0.9))}},
+        )
+    )
+
+
+@pytest.mark.parametrize(("rows", "far"), [(500, ["recall of Site: north"]), (49, [])])
+def test_groups_of_a_model_of_several_classes_may_not_fall_further(
+    rows: int, far: list[str]
+) -> None:
+    before = measured(0.75, 0.7, of_classes(0.8, 500))
+    after = measured(0.75, 0.7, of_classes(0.7, rows))
+    assert [name for name, fall in told(after, before).items() if fall.too_far] == far

@@ -149,3 +149,14 @@ def test_the_order_in_which_versions_and_seeds_were_noted_is_no_difference() -> 
     assert differences(recorded, now) == []
     [pair] = differences(recorded, Provenance(versions={"b": "3", "a": "1"}, seeds=now.seeds))
     assert (pair.recorded, pair.now) == ("a 1, b 2", "a 1, b 3")
+
+
+def test_rows_of_several_classes_agree_in_all_their_probabilities_and_in_the_answer() -> None:
+    recorded = np.array([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+    even, heavy = (1.0, 1.0, 1.0), (1.0, 1.0, 2.0)
+    assert agree(recorded, recorded, (np.nan, np.nan), (even, even)).equal
+    moved = recorded + np.array([[0.0, 0.0, 0.0], [0.1, -0.1, 0.0]])
+    found = agree(recorded, moved, (np.nan, np.nan), (even, even))
+    assert (found.rows, found.differing, found.answers) == (2, 1, 0)
+    assert found.largest == pytest.approx(0.1)
+    assert agree(recorded, recorded, (np.nan, np.nan), (even, heavy)).answers == 1

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
+from support.gate_cases import small
 from support.model_artifacts import trained_metrics
 
 from models.attrition import sample
@@ -28,7 +30,14 @@ from sluice.model.metrics_file import Measures, TrainedRows
 from sluice.model.model_card import model_card
 from sluice.model.training import trial_of, tuning_of
 from sluice.served.contract import Contract, load_contract
-from sluice.served.encoding import as_numbers, assemble, encode, layout, read_records
+from sluice.served.encoding import (
+    as_numbers,
+    assemble,
+    encode,
+    feature_names,
+    layout,
+    read_records,
+)
 from sluice.served.statements import statements
 
 CONTRACT = Path(__file__).parents[3] / "models" / "attrition" / "contract.toml"
@@ -188,6 +197,46 @@ def test_protected_columns_are_fed_where_their_cost_is_measured(contract: Contra
     assert fed == {column.name for column in (*contract.features, *contract.role("protected"))}
 
 
+@pytest.mark.parametrize(
+    ("spec", "cells"),
+    [
+        ('kind = "category"\nvalues = ["Female", "Male"]', ["Female", None, "Male"]),
+        ('kind = "ordinal"\nvalues = ["young", "old"]', ["young", None, "old"]),
+        ('kind = "boolean"\nvalues = ["no", "yes"]', ["no", None, "yes"]),
+        ('kind = "integer"\nminimum = 20\nmaximum = 60', [20.0, np.nan, 60.0]),
+    ],
+)
+def test_empty_cells_of_a_protected_column_are_fed_too(spec: str, cells: list[object]) -> None:
+    """An attribute that some people did not tell stopped the release at its evidence."""
+    text = f"""schema = 2
+[target]
+column = "Left"
+positive = "yes"
+negative = "no"
+[columns.Left]
+role = "target"
+kind = "category"
+values = ["no", "yes"]
+[columns.Size]
+role = "feature"
+kind = "integer"
+minimum = 0
+maximum = 9
+example = 1
+[columns.Told]
+role = "protected"
+missing = "keep"
+{spec}
+[columns.No]
+role = "id"
+kind = "category"
+"""
+    opened = with_protected(load_contract(text))
+    kind = float if "minimum" in spec else object
+    matrix = encode(opened, {"size": np.zeros(3), "told": np.array(cells, dtype=kind)})
+    assert len(np.unique(matrix, axis=0)) == 3  # nothing is not one of the other two
+
+
 def test_the_card_holds_what_was_measured_in_training(contract: Contract) -> None:
     trial = trial_of(0, "logistic_regression", {"C": 0.5}, [(0.8, 0.9)])
     metrics = structs.replace(
@@ -224,3 +273,21 @@ def _record(contract: Contract, age: int) -> dict[str, object]:
 def test_the_sample_has_the_columns_these_tests_speak_of(contract: Contract) -> None:
     header = sample.to_csv(sample.generate(10)).decode().splitlines()[0]
     assert header.split(",") == [column.name for column in contract.columns]
+
+
+def test_empty_cells_of_a_protected_category_are_a_value_of_their_own() -> None:
+    given = small()
+    columns = tuple(
+        replace(column, missing="keep") if column.role == "protected" else column
+        for column in given.columns
+    )
+    opened = with_protected(replace(given, columns=columns))
+    sex = opened.find("sex")
+    assert sex is not None
+    values = {column.key: np.array([column.example or 1.0]) for column in opened.features}
+    values |= {
+        column.key: np.array([column.values[0]]) for column in opened.features if column.values
+    }
+    found = encode(opened, {**values, "sex": np.array([None], dtype=object)})
+    place = feature_names(opened).index("sex=(missing)")
+    assert found[0, place] == 1.0

@@ -50,7 +50,10 @@ def test_what_is_written_is_read_again(schema: type[Struct], data: st.DataObject
 def test_a_search_keeps_the_order_of_its_keys(tuning: Tuning) -> None:
     text = write_tuning(tuning)
     assert read_json(text.encode(), Tuning, "tuning.json") == tuning
-    assert list(json.loads(text)) == ["schema", "objective", "winner", "trials"]
+    keys = ["schema", "objective", "winner", "trials", "left_out", "looked_at"]
+    written = list(json.loads(text))
+    assert written == [key for key in keys if key in written]
+    assert written[:4] == keys[:4]
     assert list(json.loads(text)["winner"]) == list(Trial.__struct_fields__)
 
 

@@ -15,6 +15,7 @@ from sluice.model.operating_point import (
     cheapest_threshold,
     choose_threshold,
     required_precision,
+    share_threshold,
     threshold_for,
 )
 from sluice.policy import OperatingPoint, Policy
@@ -200,3 +201,36 @@ def test_a_policy_with_costs_takes_the_cheapest_threshold() -> None:
     cheap = cheapest_threshold(labels, scores, Costs(9.0, 1.0), 0.0)
     assert threshold_for(replace(plain, gate=gate), labels, scores) == cheap
     assert threshold_for(plain, labels, scores) == choose_threshold(labels, scores, 0.685)
+
+
+@given(
+    st.lists(st.tuples(_SCORES, st.integers(0, 1)), min_size=1, max_size=60), st.integers(1, 100)
+)
+@settings(max_examples=100, deadline=None)
+def test_a_fixed_share_flags_as_many_rows_as_it_may_and_no_more(
+    rows: list[tuple[float, int]], percent: int
+) -> None:
+    scores, labels = (np.array(values) for values in zip(*rows, strict=True))
+    counts = [int((scores >= cut).sum()) for cut in np.unique(scores)]
+    most = max((count for count in counts if count <= percent / 100 * len(rows)), default=None)
+    if most is None:
+        with pytest.raises(Refused, match="of the highest score"):
+            share_threshold(labels, scores, percent / 100, 0.0)
+        return
+    threshold = share_threshold(labels, scores, percent / 100, 0.0)
+    assert (scores >= threshold).sum() == most
+
+
+def test_a_share_of_the_policy_places_the_threshold_and_its_floor_still_holds() -> None:
+    scores = np.linspace(0.05, 0.95, 100)
+    labels = (np.arange(100) >= 70).astype(int)
+    point = OperatingPoint(flagged_share=0.2)
+    wanted = replace(policy(), operating_point=point)
+    threshold = threshold_for(wanted, labels, scores)
+    assert (scores >= threshold).sum() == 20
+    usual = threshold_for(replace(policy(), operating_point=OperatingPoint()), labels, scores)
+    assert (scores >= usual).sum() > 20
+    many = replace(policy(), operating_point=OperatingPoint(flagged_share=0.6))
+    with pytest.raises(Refused, match=r"the precision is 0\.5; 0\.66 is required") as caught:
+        threshold_for(many, labels, scores)
+    assert "flagged_share" in caught.value.fix

@@ -1,4 +1,4 @@
-"""Tuning, fitting and converting both families: deterministic to the bit, and the same scores in
+"""Tuning, fitting and converting all families: deterministic to the bit, and the same scores in
 ONNX.
 """
 
@@ -33,17 +33,17 @@ PARAMETERS = {
         "smallest_leaf": 20,
         "l2": 1.0,
     },
+    "random_forest": {"trees": 30, "columns_tried": 0.5, "smallest_leaf": 3, "leaves": 64},
 }
 
 
 def test_each_family_gets_its_share_of_the_trials() -> None:
     families = [trial.family for trial in tuned().trials]
-    assert families == ["logistic_regression"] * 2 + ["gradient_boosting"] * 2
-    assert [trial.number for trial in tuned().trials] == [0, 1, 2, 3]
-    odd = tune(*matrix(), NUMERIC, replace(SEARCH, trials=3))
-    assert [trial.family for trial in odd.trials] == ["logistic_regression"] * 2 + [
-        "gradient_boosting"
-    ]
+    two = ["logistic_regression"] * 2 + ["gradient_boosting"] * 2
+    assert families == [*two, "random_forest"]
+    assert [trial.number for trial in tuned().trials] == [0, 1, 2, 3, 4]
+    odd = tune(*matrix(), NUMERIC, replace(SEARCH, trials=3, families=FAMILIES[:2]))
+    assert [trial.family for trial in odd.trials] == two[:3]
 
 
 def test_the_same_inputs_give_the_same_trials_on_any_number_of_workers() -> None:
@@ -94,7 +94,7 @@ def test_the_winner_has_the_best_mean_and_the_earliest_wins_a_tie() -> None:
 def test_the_document_holds_every_trial_as_json() -> None:
     document = json.loads(write_tuning(tuned()))
     assert (document["schema"], document["objective"]) == (1, OBJECTIVE)
-    assert len(document["trials"]) == 4
+    assert len(document["trials"]) == 5
     assert document["winner"] == document["trials"][tuned().winner.number]
     assert document["winner"]["score"] == pytest.approx(np.mean(document["winner"]["folds"]))
     assert "seconds" not in document["winner"]  # a duration would make every run another one
@@ -103,6 +103,21 @@ def test_the_document_holds_every_trial_as_json() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_rows_give_the_same_bytes(family: str) -> None:
     assert train(family).model == trained(family).model
+
+
+@pytest.mark.parametrize("family", FAMILIES[:2])
+def test_a_weight_of_positives_changes_the_model_and_leaves_its_scores_probabilities(
+    family: str,
+) -> None:
+    features, labels = matrix()
+    plain = fit(family, PARAMETERS[family], features, labels, NUMERIC)
+    parameters = {**PARAMETERS[family], "positive_weight": 8.0}
+    weighted = fit(family, parameters, features, labels, NUMERIC)
+    check_agreement(weighted, convert(weighted, features.shape[1]), features)
+    scores, usual = (model.predict_proba(features)[:, 1] for model in (weighted, plain))
+    assert np.abs(scores - usual).max() > 0.01
+    # Eight times the weight without setting back would make it more than a third higher.
+    assert scores.mean() == pytest.approx(labels.mean(), abs=0.05)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from sluice.model.reference import Numbers, Reference, Texts
-from sluice.monitor.data import answer_findings, data_findings, effects
+from sluice.monitor.data import (
+    NEW,
+    answer_findings,
+    data_findings,
+    effects,
+    histogram_of,
+    last_week,
+)
 from sluice.monitor.day import Day, NumberCounts, TextCounts
 from sluice.monitor.distance import distance, holm, share_p_value
 from sluice.monitor.report import ACT, WATCH, Finding
@@ -115,6 +122,24 @@ def test_the_share_flagged_is_held_against_the_holdout() -> None:
 def test_effects_are_by_the_published_name() -> None:
     assert effects([day(0)], CONTRACT, REFERENCE) == {"Age": 0.0, "Job": 0.0}
     assert effects([day(0, (0,) * 5 + (40,) * 5)], CONTRACT, REFERENCE)["Age"] > 0.5
+
+
+def test_days_are_counted_as_the_reference_is_and_new_texts_are_pooled() -> None:
+    days = [
+        day(0, ages=(1, *(0,) * 9), below=4, missing=2, jobs={"Baker": 3}, new={"Cook": 2}),
+        day(1, ages=(0, 5, *(0,) * 8), jobs={"Smith": 7}),
+    ]
+    assert histogram_of(days, REFERENCE) == {
+        "age": Numbers(True, REFERENCE["age"].edges, (5, 5, *(0,) * 8), 2),  # type: ignore[union-attr]
+        "job": Texts({"Baker": 3, "Smith": 7, NEW: 2}),
+    }
+    assert histogram_of([], REFERENCE) == {}
+    assert histogram_of(days, {"age": Numbers()}) == {}
+
+
+def test_a_week_has_the_last_seven_days_with_rows() -> None:
+    days = [day(at) for at in range(9)] + [Day(day="2026-02-01")]
+    assert last_week(days) == days[2:9]
 
 
 def test_counts_of_one_column_are_as_far_as_chance_makes_them() -> None:

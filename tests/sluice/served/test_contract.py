@@ -48,6 +48,21 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         'kind = "integer", minimum = -5',
         ('column "Age"', "role", "None"),
     ),
+    "an unknown direction": (
+        'unit = "years"',
+        'unit = "years", monotone = "rising"',
+        ('column "Age"', "monotone", "'rising'", "up, down"),
+    ),
+    "a direction of what has no order": (
+        'kind = "category", role = "feature"',
+        'kind = "category", monotone = "up", role = "feature"',
+        ("monotone is 'up'", "has an order"),
+    ),
+    "a direction of what is not fed": (
+        'role = "protected"',
+        'role = "protected", monotone = "up"',
+        ('column "Sex"', "monotone is 'up'"),
+    ),
     "missing misspelt": (
         'missing = "impute", fill = 12.5',
         'missing = "fill"',
@@ -451,7 +466,7 @@ def test_a_column_that_is_ignored_may_be_as_the_file_has_it(lines: tuple[str, ..
         ('kind = "category"', "values = [1]"),
         ('kind = "category"', 'values = [""]'),
         ('kind = "category"', "minimum = 1"),
-        ('kind = "date"',),
+        ('kind = "datetime"',),
     ],
 )
 def test_what_is_said_of_it_must_be_of_its_sort(lines: tuple[str, ...]) -> None:

@@ -40,7 +40,7 @@ expression = "TotalCharges + total_charges"
 TARGET = 'role = "target"\nkind = "category"\nvalues = ["0", "1"]'
 FLAG = 'role = "feature"\nkind = "category"\nvalues = ["0", "1"]'
 WRONG = {
-    "three classes": (TARGET, TARGET.replace('"1"]', '"1", "2"]'), "has 3 entries", "one against"),
+    "three classes": (TARGET, TARGET.replace('"1"]', '"1", "2"]'), "has 3 values", "Leave"),
     "a numeric target": (
         TARGET,
         'role = "target"\nkind = "number"\nminimum = 0\nmaximum = 9',

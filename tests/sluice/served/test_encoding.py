@@ -16,11 +16,13 @@ import tomli_w
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.gate_cases import CONTRACT, columns, contract, matrix, small
+from support.rich_contract import rich
 
 from bento.http.records import Reader
 from sluice.errors import Refused
 from sluice.model.table import read_table, typed
 from sluice.served.contract import Column, Contract, load_contract
+from sluice.served.days import written as day_written
 from sluice.served.encoding import (
     InvalidFields,
     assemble,
@@ -33,21 +35,30 @@ from sluice.served.encoding import (
 from sluice.served.records import read_all
 
 Record = dict[str, Any]
+# What people write into a cell, blanks at its ends too, but no line ends or controls.
+ANY_LETTER = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"))
 # twenty-five rows take minutes to make smaller
 QUICKLY = set(Phase) - {Phase.shrink, Phase.explain}
 
 
 def value_of(column: Column) -> st.SearchStrategy[Any]:
-    """What may stand in a column: a number, a text, or None where that is imputed."""
+    """What may stand in a column: a number, a text, or None where that is imputed or kept."""
     if column.kind == "integer":
         values: st.SearchStrategy[Any] = st.integers(
             int(column.minimum or 0), int(column.maximum or 0)
         )
     elif column.kind == "number":
         values = st.floats(column.minimum, column.maximum)
+    elif column.kind == "date":
+        days = st.integers(int(column.minimum or 0), int(column.maximum or 0))
+        values = days.map(day_written)
     else:
         values = st.sampled_from(column.values)
-    return st.none() | values if column.missing == "impute" else values
+        if column.other:
+            values |= st.text(ANY_LETTER, max_size=200).filter(
+                lambda text: column.reading.plain(text, numeric=False) != ""
+            )
+    return st.none() | values if column.missing == "impute" or column.kept else values
 
 
 def records(of: Contract) -> st.SearchStrategy[list[Record]]:
@@ -66,6 +77,8 @@ def frame(of: Contract, rows: list[Record]) -> pd.DataFrame:
                 if column.numeric
                 else [f"n{row}" for row in range(len(rows))]
             )
+        elif column.role == "weight":
+            table[column.name] = [1.5] * len(rows)
         elif column.role != "feature":
             table[column.name] = [
                 column.values[row % len(column.values)] for row in range(len(rows))
@@ -99,7 +112,9 @@ def batch(of: Contract, rows: list[Record]) -> np.ndarray:
     """From the bytes of a Parquet file, numbers as numbers and flags as flags."""
     table = frame(of, rows)
     for column in of.columns:
-        if column.role == "feature" and column.numeric:
+        if column.kind == "date":
+            table[column.name] = pd.to_datetime(table[column.name]).dt.date
+        elif column.role == "feature" and column.numeric:
             table[column.name] = table[column.name].astype("float64")
         elif column.role == "feature" and column.kind == "boolean":
             table[column.name] = [value == column.values[1] for value in table[column.name]]
@@ -155,7 +170,7 @@ def typed_by_hand(column: Column, text: str) -> Any:
     """What a prompt makes of the text that a person typed."""
     if text == "":
         return None
-    return float(text) if column.numeric else text
+    return float(text) if column.numeric and column.kind != "date" else text
 
 
 def prompt(of: Contract, rows: list[Record]) -> np.ndarray:
@@ -176,7 +191,9 @@ def assert_all_paths_agree(of: Contract, rows: list[Record]) -> None:
     first = training(of, rows)
     assert first.shape == (len(rows), len(feature_names(of)))
     assert first.dtype == np.float32
-    assert np.isfinite(first).all()
+    assert not np.isinf(first).any()
+    if not any(column.kept for column in of.features):
+        assert np.isfinite(first).all()
     for path in (batch, service, service_by_record, service_by_body, service_by_list, prompt):
         np.testing.assert_array_equal(bits(path(of, rows)), bits(first), err_msg=path.__name__)
 
@@ -193,6 +210,14 @@ def test_all_paths_give_the_same_bits_for_every_kind_and_every_way_of_missing(
     rows: list[Record],
 ) -> None:
     assert_all_paths_agree(small(), rows)
+
+
+@given(records(rich()))
+@settings(max_examples=25, deadline=None, phases=QUICKLY)
+def test_all_paths_give_the_same_bits_for_what_is_missing_unlisted_or_a_date(
+    rows: list[Record],
+) -> None:
+    assert_all_paths_agree(rich(), rows)
 
 
 def test_two_thousand_rows_give_the_same_bits_one_by_one_and_together() -> None:

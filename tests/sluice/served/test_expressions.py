@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sluice.served.expressions import parse
+from sluice.served.expressions import Scope, parse
 
-SCOPE = {"a": (), "b": (), "level": ("Low", "Mid", "High"), "late": ("No", "Yes")}
+SCOPE = Scope({"a": (), "b": (), "level": ("Low", "Mid", "High"), "late": ("No", "Yes")})
 A = np.array([0.0, 1.0, -2.5, 7.0])
 B = np.array([3.0, 0.0, 0.5, 7.0])
 LEVEL = np.array([0.0, 1.0, 2.0, 1.0])
@@ -184,7 +184,7 @@ def test_a_refusal_says_which_part(source: str, message: str) -> None:
 def test_a_value_is_one_of_a_list_or_none_of_it() -> None:
     found = parse("level in ('Low', 'High') and a not in [7, -100]", SCOPE).evaluate(COLUMNS)
     assert found.tolist() == [1.0, 0.0, 1.0, 0.0]
-    named = {"level": (), "Level of the job": ()}
+    named = Scope({"level": (), "Level of the job": ()})
     assert parse("level in (0, 1)", named).evaluate(COLUMNS).tolist() == [1.0, 1.0, 0.0, 1.0]
 
 
@@ -302,7 +302,7 @@ def test_any_text_is_evaluated_or_refused(source: str) -> None:
     except ValueError:
         return
     assert np.broadcast_to(expression.evaluate(COLUMNS), len(A)).dtype == np.float64
-    assert set(expression.keys) <= set(SCOPE)
+    assert set(expression.keys) <= set(SCOPE.texts)
 
 
 def test_an_expression_is_known_by_its_source() -> None:

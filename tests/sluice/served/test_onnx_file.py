@@ -301,6 +301,12 @@ def test_whatever_is_converted_passes(numeric: list[bool], family: str, size: in
             "smallest_leaf": 5,
             "l2": 1.0,
         },
+        "random_forest": {
+            "trees": 3,
+            "columns_tried": 0.5,
+            "smallest_leaf": 5,
+            "leaves": size,
+        },
     }
     labels = chance.integers(0, 2, 300)
     check(convert(fit(family, parameters[family], features, labels, numeric), len(numeric)))

@@ -207,3 +207,10 @@ def test_a_value_that_was_perhaps_meant(written: str, meant: str) -> None:
 @given(st.lists(st.text("abcdefg", min_size=1, max_size=8), min_size=1, unique=True))
 def test_an_allowed_value_is_meant_by_itself(allowed: list[str]) -> None:
     assert all(spelling(value, allowed) == value for value in allowed)
+
+
+def test_a_sign_of_several_bytes_may_lie_where_a_large_file_is_cut_to_pieces() -> None:
+    piece = 1 << 24
+    check_bytes(b"a" * (piece - 1) + "é,\U0001f600\n".encode(), "people.csv")
+    with pytest.raises(TableRefused, match=f"byte 0xe9 at offset {piece + 1}, line 2"):
+        check_bytes(b"a" * piece + b"\n" + b"\xe9\n", "people.csv")

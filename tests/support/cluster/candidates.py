@@ -1,5 +1,6 @@
 """Images of the tests on Kubernetes, each built by the project's own builder and pushed to the
-registry of the cluster: one that serves, one that is as good, one that fails, one that is wrong.
+registry of the cluster: one that serves, one that is as good, one that fails, one that is slow, one
+that never becomes ready, one that is wrong.
 """
 
 import shutil
@@ -24,6 +25,11 @@ _FAILS = """    _answers = getattr(answer, "answers", 0) + 1
     if _answers > 10 and _answers % 2:
         raise RuntimeError("made to fail")
 """
+# Rows wait for so long before they are scored, all that came in the meantime together.
+_AT_ONCE = "loop.call_soon(self._score)"
+_LATE = "loop.call_later(2.5, self._score)"
+_READY = "return not application.app.draining"
+_NEVER = "return False"
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,23 @@ class Workshop:
 
 def failing(project: Path) -> None:
     """Let every second answer be an error of the service, once it is ready."""
-    file = project / "bento" / "answers.py"
+    _changed(project / "bento" / "answers.py", _BEGINS, _FAILS + _BEGINS)
+
+
+def slow(project: Path) -> None:
+    """Let single records wait for up to 2.5 seconds: after three, the service gives them up."""
+    _changed(project / "bento" / "answers.py", _AT_ONCE, _LATE)
+
+
+def never_ready(project: Path) -> None:
+    """Let it start, live, and never be ready."""
+    _changed(project / "bento" / "service.py", _READY, _NEVER)
+
+
+def _changed(file: Path, old: str, new: str) -> None:
     text = file.read_text()
-    assert text.count(_BEGINS) == 1
-    file.write_text(text.replace(_BEGINS, _FAILS + _BEGINS))
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
 
 
 def _copy(target: Path) -> Path:

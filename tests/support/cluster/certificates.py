@@ -17,6 +17,17 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAYS = 30
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 _SERVES = ("localhost", "kubernetes.default.svc")
 
 
@@ -61,6 +72,8 @@ class Authority:
         builder = _builder(name, group).issuer_name(self.certificate.subject)
         builder = builder.public_key(key.public_key())
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(signer, critical=False)
         if alternative is not None:
             builder = builder.add_extension(alternative, critical=False)
         return Signed(
@@ -75,6 +88,9 @@ def authority() -> Authority:
     builder = builder.issuer_name(x509.Name([_named(NameOID.COMMON_NAME, "sluice-test-cluster")]))
     builder = builder.public_key(key.public_key())
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    # Python 3.13 takes no authority that does not say what its key is for.
+    named = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = builder.add_extension(named, critical=False).add_extension(_SIGNS, critical=True)
     return Authority(builder.sign(key, hashes.SHA256()), key)
 
 

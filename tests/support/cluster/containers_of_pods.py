@@ -29,8 +29,10 @@ class Place:
     mounts: Path
 
 
-def words(pod: Json, image: str, place: Place, kube: Kube) -> list[str]:
-    """`run` and what follows it, for the one container of a pod. Raises Unknown and Refused."""
+def words(pod: Json, image: str, place: Place, kube: Kube, given: Mapping[str, str]) -> list[str]:
+    """`run` and what follows it, for the one container of a pod; `given` are variables that every
+    container has. Raises Unknown and Refused.
+    """
     if len(pod["spec"]["containers"]) != 1 or pod["spec"].get("initContainers"):
         raise Unknown("pods of this node have one container")
     container = pod["spec"]["containers"][0]
@@ -38,7 +40,7 @@ def words(pod: Json, image: str, place: Place, kube: Kube) -> list[str]:
     found += ["--network", f"ns:/run/netns/{place.network}"]
     found += ["--log-driver", "k8s-file", "--log-opt", f"path={place.log}"]
     found += [*_rights(pod, container), *_limits(container), *_volumes(pod, place, kube)]
-    for name, value in _environment(pod, container, kube).items():
+    for name, value in {**given, **_environment(pod, container, kube)}.items():
         found += ["--env", f"{name}={value}"]
     if container.get("command"):
         found += ["--entrypoint", json.dumps(container["command"])]
@@ -104,7 +106,7 @@ def _volumes(pod: Json, place: Place, kube: Kube) -> list[str]:
     found = []
     for mount in pod["spec"]["containers"][0].get("volumeMounts", []):
         volume, target = volumes[mount["name"]], mount["mountPath"]
-        if "emptyDir" in volume:
+        if "emptyDir" in volume and _is_small(volume["emptyDir"]):
             limit = volume["emptyDir"].get("sizeLimit")
             bounded = f",tmpfs-size={size(limit)}" if limit else ""
             found += ["--mount", f"type=tmpfs,destination={target},tmpfs-mode=1777{bounded}"]
@@ -115,16 +117,67 @@ def _volumes(pod: Json, place: Place, kube: Kube) -> list[str]:
     return found
 
 
+def _is_small(empty: Json) -> bool:
+    """Whether an empty volume fits into memory, where it goes when the pod does."""
+    return size(empty.get("sizeLimit", "0")) <= size("256Mi")
+
+
 def _folder(pod: Json, volume: Json, place: Place, kube: Kube, group: int) -> Path:
     """What is on a volume, as a folder of this machine that the group of the pod may read."""
+    folder = place.mounts / volume["name"]
+    if "emptyDir" in volume:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777)
+        return folder
     if "secret" in volume:
         secret = volume["secret"]
-        content = _secret(pod, secret["secretName"], kube)
-        return _written(place.mounts / volume["name"], content, secret["defaultMode"], group)
+        content = _of_secret(pod, secret, kube)
+        return _written(folder, content, secret["defaultMode"], group)
+    if "projected" in volume:
+        projected = volume["projected"]
+        content = _projected(pod, projected["sources"], kube)
+        return _written(folder, content, projected["defaultMode"], group)
     if "persistentVolumeClaim" in volume:
         return _claimed(pod, volume["persistentVolumeClaim"]["claimName"], kube, group)
     kind = next(key for key in volume if key != "name")
     raise Unknown(f"a volume of the kind {kind} is not known to this node")
+
+
+def _of_secret(pod: Json, wanted: Json, kube: Kube) -> dict[str, bytes]:
+    """The files of a Secret, under the names that the pod gives them; none where it is optional."""
+    try:
+        found = _secret(pod, wanted["secretName"], kube)
+    except Unknown:
+        if wanted.get("optional"):
+            return {}
+        raise
+    if "items" not in wanted:
+        return found
+    return {item["path"]: found[item["key"]] for item in wanted["items"]}
+
+
+def _projected(pod: Json, sources: Sequence[Json], kube: Kube) -> dict[str, bytes]:
+    """A token of the pod's own account, entries of a ConfigMap, and the name of the namespace."""
+    space, found = pod["metadata"]["namespace"], {}
+    for source in sources:
+        [(kind, wanted)] = source.items()
+        if kind == "serviceAccountToken":
+            account = f"/api/v1/namespaces/{space}/serviceaccounts"
+            asked = {
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {"expirationSeconds": wanted["expirationSeconds"]},
+            }
+            path = f"{account}/{pod['spec']['serviceAccountName']}/token"
+            found[wanted["path"]] = kube.post(path, asked)["status"]["token"].encode()
+        elif kind == "configMap":
+            entries = kube.get(f"/api/v1/namespaces/{space}/configmaps/{wanted['name']}")["data"]
+            found |= {item["path"]: entries[item["key"]].encode() for item in wanted["items"]}
+        elif kind == "downwardAPI":
+            found |= {item["path"]: space.encode() for item in wanted["items"]}
+        else:
+            raise Unknown(f"a projected {kind} is not known to this node")
+    return found
 
 
 def _written(folder: Path, content: Mapping[str, bytes], mode: int, group: int) -> Path:

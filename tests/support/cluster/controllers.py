@@ -90,6 +90,8 @@ def begin_argocd(programs: Programs, server: ApiServer, folder: Path) -> None:
     ]
     words += ["--port", str(repository), "--metrics-port", str(metrics)]
     words += ["--redis", f"127.0.0.1:{redis}", "--disable-tls", "--client-ca-path", ""]
+    # Nobody tells it of the commits of the loop closer: it looks at git itself, each 20 seconds.
+    words += ["--revision-cache-expiration", "5s"]
     started = services.begin(folder, "argocd-repo-server", words, env, port=metrics)
     started.wait(path="/metrics")
     metrics = free_port()

@@ -1,7 +1,7 @@
 """What tests on Kubernetes ask for. Imported by a `conftest.py`, as fixtures are."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,8 @@ from support.cluster.api_server import ApiServer
 from support.cluster.programs import Programs, ensure
 
 __all__ = ["api_server", "programs"]
+# Where a scene says what it measured: a name, and a value.
+Figures = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,14 @@ class Kube:
     def _kinds(self) -> dict[tuple[str, str], tuple[str, bool]]:
         return {}
 
+    def beside(self, path: Path, user: Mapping[str, str]) -> Path:
+        """Write a kubeconfig of another user of the same server."""
+        read = yaml.safe_load(self.kubeconfig.read_text())
+        chosen = _named(read["contexts"], read["current-context"])["context"]
+        cluster = _named(read["clusters"], chosen["cluster"])["cluster"]
+        authority = _decoded(cluster, "certificate-authority-data").encode()
+        return kubeconfig(path, cluster["server"], authority, user)
+
     def close(self) -> None:
         """End its connections."""
         self._client.close()

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
-from support.cluster import containers_of_pods, network
+from support.cluster import containers_of_pods, forwarding, network
 from support.cluster.containers_of_pods import Place, Unknown
 from support.cluster.kube import Kube, Refused, Unreachable
 
@@ -45,10 +46,13 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class Node:
-    """The API server as this node, its folder, and the numbers of addresses that are taken."""
+    """The API server as this node, its folder, the variables that every container gets, and the
+    numbers of addresses that are taken.
+    """
 
     kube: Kube
     folder: Path
+    given: Json
     taken: set[int] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,6 +83,7 @@ class Running:
     started: bool = False
     ready: bool = False
     restarts: int = 0
+    over: str = ""  # the phase of a pod that is not started again
     began: str = field(default_factory=now)
     state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
     last: Json = field(default_factory=dict)
@@ -114,6 +119,10 @@ class Running:
 
 def live(running: Running) -> None:
     """From the first look at a pod to its end."""
+    if _taken_over(running):
+        _serve(running)
+        if not running.deleted.is_set():
+            _ended(running)
     pulled = _until_done(running, _pulled, "ImagePullBackOff")
     if pulled and _until_done(running, _joined, "NetworkNotReady"):
         while not running.deleted.is_set():
@@ -122,7 +131,32 @@ def live(running: Running) -> None:
             _serve(running)
             if not running.deleted.is_set():
                 _ended(running)
+            if running.over:
+                running.deleted.wait()
     _finish(running)
+
+
+def recall(running: Running) -> None:
+    """Take the address for taken that a pod has since before this node was away."""
+    address = running.pod.get("status", {}).get("podIP", "")
+    if address:
+        running.address, running.number = address, int(address.rpartition(".")[2])
+        running.node.taken.add(running.number)
+
+
+def _taken_over(running: Running) -> bool:
+    """Whether its container runs since before this node was away, as a kubelet finds it."""
+    words = ("inspect", "--format", "{{.Id}} {{.State.Running}}", running.place.container)
+    found, _, runs = running.node.podman(*words, check=False).stdout.strip().partition(" ")
+    status = running.pod.get("status", {})
+    if not running.address or runs != "true":
+        return False
+    running.container, running.started = found, True
+    ready = {one["type"]: one["status"] for one in status.get("conditions", [])}
+    running.ready = ready.get("Ready") == "True"
+    [container] = status["containerStatuses"]
+    running.state, running.restarts = container["state"], container["restartCount"]
+    return True
 
 
 def _until_done(running: Running, step: Callable[[Running], None], waiting: str) -> bool:
@@ -162,7 +196,8 @@ def _created(running: Running) -> None:
     place = running.place
     running.node.podman("rm", "--force", place.container, check=False)
     image = containers_of_pods.without_tag(running.spec["image"])
-    words = containers_of_pods.words(running.pod, image, place, running.node.kube)
+    node = running.node
+    words = containers_of_pods.words(running.pod, image, place, node.kube, node.given)
     running.container = running.node.podman(*words).stdout.strip()
     running.started, running.ready = "startupProbe" not in running.spec, False
     running.state = {"running": {"startedAt": now()}}
@@ -234,10 +269,19 @@ def _answers(running: Running, probe: Json) -> bool:
 
 
 def _ended(running: Running) -> None:
-    """The container ended by itself: it is started again, after a while."""
+    """The container ended by itself: it is started again, after a while, unless the pod says
+    never.
+    """
     code = _exit_code(running)
     print(now(), running.about["name"], "ended with exit code", code, flush=True)
     running.started = running.ready = False
+    if running.pod["spec"].get("restartPolicy") == "Never":
+        running.over = "Failed" if code else "Succeeded"
+        reason = "Error" if code else "Completed"
+        done = {"exitCode": code, "reason": reason, "startedAt": running.began, "finishedAt": now()}
+        running.state = {"terminated": done}
+        _tell(running, running.over)
+        return
     running.last = {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": now()}}
     running.state = {"waiting": {"reason": "CrashLoopBackOff"}}
     running.restarts += 1
@@ -257,7 +301,9 @@ def _finish(running: Running) -> None:
     grace = running.about.get("deletionGracePeriodSeconds", 30)
     end = time.monotonic() + grace
     running.ready = False
-    if running.container:
+    if running.over:
+        running.node.podman("rm", "--force", running.place.container, check=False)
+    elif running.container:
         _tell(running)
         hook = running.spec.get("lifecycle", {}).get("preStop", {}).get("sleep", {})
         time.sleep(min(hook.get("seconds", 0), grace))
@@ -437,11 +483,15 @@ def watch(node: Node) -> None:
             print(now(), "the pods could not be listed:", error, flush=True)
             time.sleep(1)
             continue
+        new = [Running(pod, node) for pod in listed if pod["metadata"]["uid"] not in pods]
+        for running in new:
+            recall(running)
+        for running in new:
+            uid = running.about["uid"]
+            pods[uid] = running
+            threading.Thread(target=live, args=[running], name=uid, daemon=True).start()
         for pod in listed:
             uid = pod["metadata"]["uid"]
-            if uid not in pods:
-                pods[uid] = Running(pod, node)
-                threading.Thread(target=live, args=[pods[uid]], name=uid, daemon=True).start()
             if "deletionTimestamp" in pod["metadata"] and not pods[uid].deleted.is_set():
                 pods[uid].pod["metadata"] = pod["metadata"]
                 pods[uid].deleted.set()
@@ -451,9 +501,20 @@ def watch(node: Node) -> None:
         time.sleep(_LOOK)
 
 
+def _for_all(kubeconfig: Path) -> Json:
+    """Where containers reach the API server: by a port of the bridge."""
+    [cluster] = json.loads(kubeconfig.read_text())["clusters"]
+    port = urlsplit(cluster["cluster"]["server"]).port or 443
+    forwarded = forwarding.forward(network.HOST, port)
+    return {
+        "KUBERNETES_SERVICE_HOST": network.HOST,
+        "KUBERNETES_SERVICE_PORT": str(forwarded),
+    }
+
+
 def main(kubeconfig: Path, folder: Path) -> None:
     """Be a node until somebody ends this process."""
-    node = Node(Kube(kubeconfig), folder)
+    node = Node(Kube(kubeconfig), folder, _for_all(kubeconfig))
     _register(node)
     threading.Thread(target=_keep_beating, args=[node], daemon=True).start()
     watch(node)

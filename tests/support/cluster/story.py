@@ -4,7 +4,8 @@ controllers make of a commit.
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +15,6 @@ from support.cluster.candidates import MODEL
 from support.cluster.kube import Kube, documents
 
 from flows.adapters.process import run
-from sluice.gitops import kustomization
-from sluice.gitops.image_names import local_image
 
 SPACE = "attrition"
 HOST = "attrition.example.com"
@@ -38,7 +37,7 @@ _REPLACE = "      - {{op: replace, path: {path}, value: {value}}}\n"
 DEADLINE = 60
 PAUSE, LOOK = "10s", "4s"
 # The judge needs about a hundred requests of the canary, one or two of which come in a second.
-SCRAPED, BLOCK, LOOK_OF_JUDGE = 2, 10, "20s"
+SCRAPED, BLOCK, LOOK_OF_JUDGE = 2, 10, "30s"
 Json = dict[str, Any]
 _Found = TypeVar("_Found")
 
@@ -53,20 +52,6 @@ class Story:
 
     kube: Kube
     work: Path
-
-    def release(self, digest: str, tag: str) -> None:
-        """Let git name an image, as a release does, and tell Argo CD as a webhook does."""
-        self.commit(digest, tag)
-        self.refresh()
-
-    def commit(self, digest: str, tag: str) -> None:
-        """Let git name an image."""
-        file = self.work / OVERLAY
-        wanted = {"newName": local_image(MODEL), "newTag": tag, "digest": digest}
-        edited = kustomization.write(file.read_text(), local_image(MODEL), wanted, OVERLAY)
-        file.write_text(edited)
-        commit(self.work, f"Release {tag}")
-        run(["git", "push", "--quiet", "origin", "main"], cwd=self.work)
 
     def refresh(self) -> None:
         """Let Argo CD look at git now."""
@@ -85,17 +70,28 @@ class Story:
         """The Rollout as it is; empty where there is none yet."""
         return self.kube.find(_ROLLOUT) or {}
 
-    def named(self) -> tuple[str, str]:
-        """The image that git names: digest and tag."""
-        found = kustomization.read((self.work / OVERLAY).read_text(), local_image(MODEL), OVERLAY)
-        return found["digest"], found["newTag"]
+    @contextmanager
+    def shortcut(self, host: str) -> Iterator[None]:
+        """Somebody's route that leads to the canary alone, whatever the weights are."""
+        [route] = documents(self.work / "base" / "route.yaml")
+        route["metadata"] |= {"name": f"{MODEL}-shortcut", "namespace": SPACE}
+        route["spec"]["hostnames"] = [host]
+        for rule in route["spec"]["rules"]:
+            [canary] = [one for one in rule["backendRefs"] if one["name"].endswith("canary")]
+            rule["backendRefs"] = [canary | {"weight": 1}]
+        self.kube.apply(route)
+        try:
+            yield
+        finally:
+            self.kube.delete(self.kube.path(route))
 
-    def restore(self, digest: str, tag: str, seconds: float = 60) -> None:
-        """Let git name an image again that served before, word for word, and wait until it does. A
-        rollback does the same: with another tag the pods would be new ones.
-        """
-        self.release(digest, tag)
-        until(lambda: self.healthy_with(digest), seconds, self.told)
+    def scale(self, replicas: int) -> None:
+        """Ask for so many pods, as `kubectl scale` does."""
+        self.kube.merge(f"{_ROLLOUT}/scale", {"spec": {"replicas": replicas}})
+
+    def ready(self) -> int:
+        """How many pods are ready."""
+        return int(self.rollout().get("status", {}).get("readyReplicas", 0))
 
     def waiting(self) -> set[str]:
         """Why pods wait, in the words of the node: ImagePullBackOff."""
@@ -122,10 +118,17 @@ class Story:
         ]
         return sorted(found, key=lambda one: one["metadata"]["creationTimestamp"])
 
-    def aborted(self) -> bool:
-        """Whether a canary was taken back, and Argo CD says so."""
-        status = self.rollout().get("status", {})
-        return bool(status.get("abort")) and self.application() == ("Synced", "Degraded")
+    def measured(self) -> bool:
+        """Whether the analysis of this step has looked at least once."""
+        runs = self.runs(self.rollout()["status"]["currentPodHash"])
+        newest = runs[-1].get("status", {}) if runs else {}
+        metrics = newest.get("metricResults", [])
+        return newest.get("phase") == "Running" and any(one.get("measurements") for one in metrics)
+
+    def inconclusive(self) -> bool:
+        """Whether it stands still for a person, because its analysis could not tell."""
+        paused = self.rollout().get("status", {}).get("pauseConditions", [])
+        return any(one["reason"] == "InconclusiveAnalysisRun" for one in paused)
 
     def told(self) -> str:
         """What the controllers say, for who waits in vain."""
@@ -144,7 +147,7 @@ class Story:
         rollout = self.rollout()
         status = rollout.get("status", {})
         return (
-            _image(rollout) == digest
+            image_of(rollout) == digest
             and status.get("phase") == "Healthy"
             and status.get("stableRS") == status.get("currentPodHash")
             and self.weight() == 0
@@ -152,20 +155,21 @@ class Story:
         )
 
 
-def begin(kube: Kube, folder: Path, analysis: str = "base/analysis.yaml") -> Story:
+def begin(kube: Kube, folder: Path, analysis: str, more: str, deadline: int) -> Story:
     """A manifest repository with short pauses, in which a canary is judged by one of the shipped
-    analyses, and the namespace for it. What an earlier one left on the cluster is removed first.
+    analyses, and the namespace for it; `more` is a component that is switched on besides. What an
+    earlier one left on the cluster is removed first.
     """
     clear(kube)
     bare = seed(folder)
     work = folder / "work"
     run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
     file = work / OVERLAY
-    text = file.read_text().replace("patches:\n", f"patches:\n{_fast(work, analysis)}", 1)
-    if analysis.startswith("components/"):
-        component = f"../../{Path(analysis).parent}"
-        assert f"  # - {component} " in text
-        text = text.replace(f"  # - {component} ", f"  - {component} ")
+    text = file.read_text().replace("patches:\n", f"patches:\n{_fast(work, analysis, deadline)}", 1)
+    judged = [str(Path(analysis).parent)] if analysis.startswith("components/") else []
+    for component in [*judged, *([more] if more else [])]:
+        assert f"  # - ../../{component} " in text
+        text = text.replace(f"  # - ../../{component} ", f"  - ../../{component} ")
     file.write_text(text)
     commit(work, "Shorten the pauses")
     run(["git", "push", "--quiet", "origin", "main"], cwd=work)
@@ -191,18 +195,25 @@ def clear(kube: Kube) -> None:
     kube.delete("/api/v1/persistentvolumes/predictions")
 
 
-def until(there: Callable[[], _Found], seconds: float, told: Callable[[], object] = str) -> _Found:
-    """Wait until something is there, and return it. Raises Late, with what is `told` then."""
+def until(
+    there: Callable[[], _Found],
+    seconds: float,
+    told: Callable[[], object] = str,
+    every: float = 0.25,
+) -> _Found:
+    """Wait until something is there, and return it; it is looked for `every` so many seconds.
+    Raises Late, with what is `told` then.
+    """
     end = time.monotonic() + seconds
     while True:
         if found := there():
             return found
         if time.monotonic() > end:
             raise Late(f"not so after {seconds:g} seconds: {told()}")
-        time.sleep(0.25)
+        time.sleep(every)
 
 
-def _image(rollout: Json) -> str:
+def image_of(rollout: Json) -> str:
     """The digest that a Rollout names."""
     if not rollout:
         return ""
@@ -210,13 +221,13 @@ def _image(rollout: Json) -> str:
     return str(container["image"]).rpartition("@")[2]
 
 
-def _fast(work: Path, analysis: str) -> str:
+def _fast(work: Path, analysis: str, deadline: int) -> str:
     """Patches that shorten the shipped pauses and looks, and let a busy machine be slow. Nothing
     else is changed.
     """
     [rollout] = documents(work / "base" / "rollout.yaml")
     steps = rollout["spec"]["strategy"]["canary"]["steps"]
-    changes = {"/spec/progressDeadlineSeconds": str(DEADLINE)}
+    changes = {"/spec/progressDeadlineSeconds": str(deadline)}
     for number, step in enumerate(steps):
         if "pause" in step:
             changes[f"/spec/strategy/canary/steps/{number}/pause/duration"] = PAUSE
@@ -231,7 +242,7 @@ def _quicker(spec: Json) -> dict[str, str]:
     changes = {f"/spec/metrics/{number}/interval": look for number in range(len(spec["metrics"]))}
     wanted = {
         "scrape-seconds": f'"{SCRAPED}"',
-        "maximum-p95-seconds": '"5"',
+        "maximum-p95-seconds": '"2"',
         "p95-seconds": '"2"',
         "p99-seconds": '"5"',
     }

@@ -32,6 +32,9 @@ short-name-mode = "disabled"
 prefix = "sluice.local"
 location = "{address}"
 insecure = true
+[[registry]]
+location = "{address}"
+insecure = true
 """
 _NODE_READY = 60.0  # seconds
 # Lies in the folder of the cluster to which bridge and namespaces belong.

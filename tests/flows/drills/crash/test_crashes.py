@@ -13,17 +13,19 @@ from flows.adapters.git import git
 from flows.adapters.process import run
 from flows.drills.crash.command import same_sources, told, watched
 from flows.drills.crash.kill import BROKEN, HELD, INVALID, Trial
+from flows.project.models import models
 from flows.project.root import ROOT
 
 # In a process of its own: it forks, and nobody else's threads may be there then.
 PLAYED = """
 import json, sys
 from flows.drills.crash import command as crashes, faults, kill, race, scenarios as scenes, world
+from flows.project.settings import Settings
 NAMES = ("store.rename.before", "ledger.reserve.after", "git.push.after", "layout.tag.before",
     "evidence.push.after")
 found = []
 with crashes.prepared() as scratch:
-    made = world.alone(scratch / "world")
+    made = world.alone(scratch / "world", Settings(), "attrition")
     made.keep(scenes.START)
     rehearsed = crashes.rehearse(made, scenes.SCENES[:1])
     planned = kill.planned(rehearsed)
@@ -60,6 +62,37 @@ def test_killed_failed_and_raced_it_comes_to_what_an_undisturbed_run_has(tmp_pat
     assert [trial["said"].split(":")[0] for trial in found["trials"][8:]] == ["Error", "Error"]
     assert found["wrong"] == []
     assert found["raced"].count("committed") + found["raced"].count("superseded") == 8
+
+
+OF_ANOTHER = """
+import json, sys
+from flows.drills.crash import command as crashes, kill, race, scenarios as scenes, world
+from flows.project.settings import Settings
+with crashes.prepared() as scratch:
+    made = world.alone(scratch / "world", Settings(), sys.argv[1])
+    made.keep(scenes.START)
+    rehearsed = crashes.rehearse(made, scenes.SCENES[:1])
+    place = kill.planned(rehearsed)["git.push.after"][0]
+    killed = kill.once(made, rehearsed["first release"], place)
+    made.put_back(scenes.START)
+    wrong = race.judged(made, list(race.rounds(made, 1)))
+print(json.dumps([killed.document(), wrong]))
+"""
+
+
+@pytest.mark.parametrize("model", [one for one in models(ROOT) if one != "attrition"])
+def test_every_model_can_be_played(model: str) -> None:
+    """One kill and one race; what is killed and raced is the same for all."""
+    done = subprocess.run(
+        [sys.executable, "-c", OF_ANOTHER, model],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    killed, wrong = json.loads(done.stdout.splitlines()[-1])
+    assert (killed["state"], wrong) == (HELD, [])
 
 
 TRIALS = [

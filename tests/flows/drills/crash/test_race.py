@@ -55,7 +55,7 @@ def test_a_racer_that_ended_in_another_way_is_wrong_in_its_own_words(
 def test_a_made_up_release_says_the_same_in_entry_record_and_trailers(
     tag: str, number: int
 ) -> None:
-    made = race.promotion(tag, number, FIRST)
+    made = race.promotion("attrition", tag, number, FIRST)
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", made.entry.digest)
     assert made.entry.digest == made.champion.digest == made.trailers.image_digest
     assert made.champion.promotion == made.trailers.promotion_id
@@ -71,7 +71,7 @@ def test_a_made_up_release_says_the_same_in_entry_record_and_trailers(
 
 
 def test_a_first_release_was_compared_with_none() -> None:
-    made = race.promotion(FIRST, 0, "")
+    made = race.promotion("attrition", FIRST, 0, "")
     assert (made.against, made.trailers.against, made.champion.against) == ("", "none", None)
 
 
@@ -79,7 +79,8 @@ def test_a_first_release_was_compared_with_none() -> None:
 def world(tmp_path: Path) -> World:
     """A world without servers and without data, with a first champion and replicas."""
     git.git("clone", "--quiet", "--bare", str(template()), "git/manifests.git", cwd=tmp_path)
-    made = World(tmp_path, {"SLUICE_MANIFESTS": str(tmp_path / "git" / "manifests.git")})
+    env = {"SLUICE_MANIFESTS": str(tmp_path / "git" / "manifests.git"), "SLUICE_MODEL": "attrition"}
+    made = World(tmp_path, env)
     race.prepare(made)
     return made
 
@@ -98,7 +99,7 @@ def raced(world: World, edits: int = EDITS) -> Round:
     given_settings = race._settings(world)
     racers = []
     for number, tag in reversed(list(enumerate(TAGS, 1))):
-        written = promote(given_settings, race.promotion(tag, number, FIRST))
+        written = promote(given_settings, race.promotion("attrition", tag, number, FIRST))
         racers.append(Ended(tag, number, written.outcome, written.sentence))
     return Round(FIRST, tuple(racers), edits)
 

@@ -45,7 +45,11 @@ def keep_step(home: Path, key: str) -> None:
 
 
 def seen(given: Settings) -> Trees:
-    env = {"SLUICE_HOME": str(given.home), "SLUICE_PROJECT": str(given.project)}
+    env = {
+        "SLUICE_HOME": str(given.home),
+        "SLUICE_PROJECT": str(given.project),
+        "SLUICE_MODEL": "attrition",
+    }
     return trees(World(given.home, env), env)
 
 

@@ -92,7 +92,7 @@ def test_the_policy_of_a_drill_is_one_that_a_release_takes() -> None:
     shipped = (ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")
     lax = _lax(shipped)
     assert load_policy(lax).search.trials == 2
-    assert set(tomllib.loads(lax)) == set(tomllib.loads(shipped))
+    assert set(tomllib.loads(lax)) <= set(tomllib.loads(shipped))
     assert _lax(lax) == lax
 
 

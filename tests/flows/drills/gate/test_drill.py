@@ -15,6 +15,7 @@ from support import releases
 
 from flows.drills.gate import drill
 from flows.drills.gate.anchor_moves import ANCHOR_RULE
+from flows.drills.gate.approval_attacks import APPROVAL_RULE
 from flows.drills.gate.bad_data import BadData
 from flows.drills.gate.baseline import Ground, prepare
 from flows.drills.gate.case import MadeCase
@@ -44,6 +45,7 @@ AROUND = (
     SEALS,
     IMAGE_RULE,
     SIGNATURES,
+    APPROVAL_RULE,
     ANCHOR_RULE,
     LEDGER_RULE,
     COMMIT_RULE,

@@ -1,0 +1,1 @@
+"""Tables with the peculiarities of tables that people bring, on the whole way."""

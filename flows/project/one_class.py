@@ -1,0 +1,45 @@
+"""What knows models of one positive class alone, and says so before it does anything."""
+
+from pathlib import Path
+
+from flows.project.models import model_folder, project_text
+from sluice.errors import UsageError
+from sluice.served.contract import Contract, load_contract
+
+# Commands that are still to learn of several classes, as they are typed.
+COMMANDS = (
+    "sluice drill gate",
+    "sluice init FILE --update",
+    "sluice labels add FILE",
+    "sluice monitor",
+    "sluice power",
+    "sluice replay",
+    "sluice validate --docs FOLDER",
+)
+
+
+def require_one_class(contract: Contract, command: str) -> None:
+    """Raise UsageError where the target of a contract has several classes."""
+    classes = contract.target.classes
+    if classes:
+        raise UsageError(
+            f"the target has {len(classes)} classes, and `{command}` knows a target of one positive"
+            " class alone",
+            "`sluice validate` lists all that are still to learn of several classes.",
+        )
+
+
+def require_model_of_one_class(project: Path, model: str, command: str) -> None:
+    """The same for a model of a project."""
+    text = project_text(model_folder(model, project) / "contract.toml", project)
+    require_one_class(load_contract(text, f"models/{model}/contract.toml"), command)
+
+
+def not_yet(contract: Contract) -> str:
+    """What a person is told of these commands beforehand; empty where they all work."""
+    if not contract.target.several:
+        return ""
+    return (
+        f"The target has {len(contract.target.classes)} classes. Not yet for these:"
+        f" {', '.join(COMMANDS)}."
+    )

@@ -1,0 +1,74 @@
+"""The mean recall over several classes, and how surely it is known.
+
+A mean over K classes has the limits that those of its parts give (G. Zou and A. Donner,
+Construction of confidence limits about effect measures: a general approach, Statistics in Medicine
+27, 2008): each class is a sample of its own, so what its own limit lies away from its own recall
+adds up by squares. Where rows belong together, the whole is widened by the design effect of the
+mean. docs/statistics.md has it, with the coverage.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sluice.model.clusters import INDEPENDENT, Design, design_of
+from sluice.model.statistics import wilson_high, wilson_low
+
+Limits = tuple[float, float, float]  # value, lower limit, upper limit
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over classes with its two one-sided limits."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean_of(parts: Sequence[Limits], level: float, design: Design = INDEPENDENT) -> Mean:
+    """The mean of independent parts, from the limits of each at the same level."""
+    if not parts:
+        return Mean(0.0, -1.0, 1.0)
+    values, lows, highs = (np.array(column) for column in zip(*parts, strict=True))
+    value, wider = float(values.mean()), _wider(design, level)
+    below = wider * math.sqrt(float(((values - lows) ** 2).sum())) / len(parts)
+    above = wider * math.sqrt(float(((highs - values) ** 2).sum())) / len(parts)
+    return Mean(value, value - below, value + above)
+
+
+def mean_recall(
+    labels: np.ndarray, answered: np.ndarray, level: float, clusters: np.ndarray | None = None
+) -> Mean:
+    """The mean recall over the classes that have rows, each limit one-sided at `level`.
+
+    `labels` and `answered` are places of classes, `clusters` numbers that are equal in rows that
+    belong together; all of shape (rows,).
+    """
+    parts = []
+    for place in np.unique(labels):
+        of = labels == place
+        found, rows = int((answered[of] == place).sum()), int(of.sum())
+        limits = wilson_low(found, rows, level), wilson_high(found, rows, level)
+        parts.append((found / rows, *limits))
+    design = design_of(moved(labels, (answered == labels).astype(np.float64)), clusters)
+    mean = mean_of(parts, level, design)
+    return Mean(mean.value, max(mean.low, 0.0), min(mean.high, 1.0))
+
+
+def moved(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What each row moves the mean over classes of `values` by, shape (rows,)."""
+    counts = np.bincount(labels)
+    sums = np.bincount(labels, weights=values)
+    means = sums / np.maximum(counts, 1)
+    present = int((counts > 0).sum())
+    return np.asarray((values - means[labels]) / counts[labels] / present)
+
+
+def _wider(design: Design, level: float) -> float:
+    """By how much rows that belong together move a limit further away."""
+    if design.independent:
+        return 1.0
+    return math.sqrt(design.factor) * design.quantile(level) / INDEPENDENT.quantile(level)

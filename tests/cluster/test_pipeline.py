@@ -1,0 +1,355 @@
+"""Sluice in the cluster, from its own image and the shipped manifests: the judge answers Argo
+Rollouts, reconcile reads with its rights alone, and a Job releases on an empty disk.
+"""
+
+import base64
+import copy
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.argocd import commit, seed
+from support.cluster import network
+from support.cluster.certificates import authority, write
+from support.cluster.forwarding import forward
+from support.cluster.kube import Kube, Refused, documents, kubeconfig
+from support.cluster.story import clear, until
+from support.cluster.whole import Cluster
+from support.git_servers import Hosted, serving
+from support.manifest_repos import analyses, one, rendered_with
+from support.manifest_repos import documents as read
+
+from flows.adapters import server
+from flows.adapters.git import git
+from flows.adapters.git.kustomize import render
+from flows.adapters.image.pipeline import image
+from flows.adapters.image.pipeline.source import source
+from flows.adapters.process import run
+from flows.adapters.registry.remote import Remote
+from flows.project.root import ROOT
+from sluice.gitops import kustomization
+
+SPACE, TOKEN = "attrition", "a-token-for-tests"
+OVERLAY = "overlays/production/kustomization.yaml"
+NAME = "pipeline.sluice.local/sluice"
+MOST = 1.2e9  # bytes of the image on a disk
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Git and a registry, as pods reach them over TLS, and the working copy of the manifests."""
+
+    work: Path
+    bare: Path
+    git: str
+    registry: str
+    authority: str
+
+    def rendered(self) -> list[Json]:
+        """What Argo CD would apply now."""
+        run(["git", "pull", "--quiet", "--rebase", "origin", "main"], cwd=self.work)
+        return read(render(self.work / "overlays" / "production"))
+
+
+@pytest.fixture(scope="module")
+def built(cluster: Cluster) -> image.Built:
+    """The pipeline image, in the registry of the cluster."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
+    made = image.build(ROOT, source(ROOT, ROOT), cache, print)
+    image.push(made, Remote(cluster.registry, "sluice"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The shipped manifests in a git server, with releases and reconcile chosen; and a registry."""
+    folder = tmp_path_factory.mktemp("place")
+    signer = authority()
+    signed = signer.server("place", ("127.0.0.1", network.HOST))
+    cert = write(folder / "server.crt", signed.certificate)
+    key = write(folder / "server.key", signed.key)
+    bare = seed(folder)
+    run(["git", "config", "http.receivepack", "true"], cwd=bare)
+    hosted = Hosted(bare.parent, {"x-access-token": TOKEN})
+    port = server.free_port()
+    settings = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+        "http": {
+            "addr": f"127.0.0.1:{port}",
+            "relativeurls": True,
+            "tls": {"certificate": str(cert), "key": str(key)},
+        },
+    }
+    (folder / "registry.json").write_text(json.dumps(settings))
+    words = ["env", *(f"--unset={name}" for name in os.environ if name.startswith("REGISTRY_"))]
+    words += ["docker-registry", "serve", str(folder / "registry.json")]
+    registry = server.start(words, port, folder / "registry.log")
+    try:
+        with serving(hosted, (cert, key)):
+            until(lambda: server.taken(port), 30, (folder / "registry.log").read_text)
+            git_port = forward(network.HOST, int(hosted.url.rpartition(":")[2]))
+            made = Place(
+                folder / "work",
+                bare,
+                f"https://{network.HOST}:{git_port}/{bare.name}",
+                f"{network.HOST}:{forward(network.HOST, port)}/team",
+                signer.pem().decode(),
+            )
+            choose(made, built.digest)
+            yield made
+    finally:
+        registry.stop()
+
+
+def choose(place: Place, digest: str) -> None:
+    """What a person fills in: the image, components, addresses, and whom to trust."""
+    work = place.work
+    file = work / "pipeline" / "image" / "kustomization.yaml"
+    wanted = {"newName": "sluice.local/sluice", "newTag": "", "digest": digest}
+    del wanted["newTag"]
+    text = file.read_text()
+    for name, value in wanted.items():
+        line = next(line for line in text.splitlines() if line.strip().startswith(f"{name}:"))
+        text = text.replace(line, f"    {name}: {value}")
+    file.write_text(text)
+    overlay = work / OVERLAY
+    text = overlay.read_text()
+    for component in ("reconcile", "release"):
+        assert f"  # - ../../components/{component} " in text
+        text = text.replace(
+            f"  # - ../../components/{component} ", f"  - ../../components/{component} "
+        )
+    patches = trusting("Deployment", "attrition-reconcile", "/spec/template/spec")
+    patches += trusting("CronJob", "attrition-release", "/spec/jobTemplate/spec/template/spec")
+    overlay.write_text(text.replace("patches:\n", f"patches:\n{patches}", 1))
+    for path in ("reconcile/deployment.yaml", "release/job.yaml"):
+        manifest = work / "components" / path
+        text = manifest.read_text().replace("https://git.example.com/team/manifests.git", place.git)
+        manifest.write_text(text.replace("registry.example.com/team", place.registry))
+    run(["git", "remote", "add", "origin", place.bare.as_uri()], cwd=work)
+    commit(work, "Fill in")
+    run(["git", "push", "--quiet", "origin", "main"], cwd=work)
+
+
+def trusting(kind: str, name: str, pod: str) -> str:
+    """The patch that gives a pod the authority of our servers, as a company does."""
+    return f"""  - target:
+      kind: {kind}
+      name: {name}
+    patch: |-
+      - op: add
+        path: {pod}/containers/0/env/-
+        value: {{name: SLUICE_CA, value: /etc/authorities/ca.crt}}
+      - op: add
+        path: {pod}/containers/0/volumeMounts/-
+        value: {{name: authorities, mountPath: /etc/authorities, readOnly: true}}
+      - op: add
+        path: {pod}/volumes/-
+        value: {{name: authorities, secret: {{secretName: authorities, defaultMode: 0440}}}}
+"""
+
+
+def secret(name: str, key: str, value: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": SPACE},
+        "data": {key: base64.b64encode(value.encode()).decode()},
+    }
+
+
+@pytest.fixture(scope="module")
+def kube(cluster: Cluster, place: Place) -> Iterator[Kube]:
+    """The cluster with what the overlay renders to, but for what serves the model."""
+    client = cluster.kube()
+    clear(client)
+    client.apply_all(documents(place.work / "namespaces.yaml"))
+    client.apply(secret("attrition-manifests", "token", TOKEN))
+    client.apply(secret("authorities", "ca.crt", place.authority))
+    until(lambda: client.find(f"/api/v1/namespaces/{SPACE}/configmaps/kube-root-ca.crt"), 30)
+    for document in place.rendered():
+        if document["kind"] not in ("PersistentVolumeClaim", "HTTPRoute"):
+            client.apply(document)
+    yield client
+    clear(client)
+    client.delete("/api/v1/namespaces/sluice")
+    client.close()
+
+
+def log(cluster: Cluster, space: str, pod: str) -> str:
+    """What a pod has printed, as the node keeps it."""
+    folder = Path(cluster.kubeconfig).parents[1] / "pods"
+    file = folder / f"{space}_{pod}.log"
+    return file.read_text() if file.exists() else ""
+
+
+def pods(kube: Kube, space: str, name: str) -> list[Json]:
+    found = kube.get(f"/api/v1/namespaces/{space}/pods")["items"]
+    return [p for p in found if p["metadata"]["labels"].get("app.kubernetes.io/name") == name]
+
+
+def ready(kube: Kube, space: str, name: str) -> list[Json]:
+    """The pods of a name that are ready."""
+    return [
+        pod
+        for pod in pods(kube, space, name)
+        if any(
+            c["type"] == "Ready" and c["status"] == "True"
+            for c in pod.get("status", {}).get("conditions", [])
+        )
+    ]
+
+
+def test_the_image_is_small_and_says_where_it_comes_from(built: image.Built) -> None:
+    assert built.unpacked < MOST
+    assert set(built.labels) >= {"dev.sluice.lock", "org.opencontainers.image.revision"}
+
+
+def test_the_judge_answers_an_analysis_of_argo_rollouts(
+    cluster: Cluster, place: Place, kube: Kube
+) -> None:
+    kube.apply_all(documents(place.work / "pipeline" / "namespace.yaml"))
+    for document in read(render(place.work / "pipeline")):
+        if document["kind"] == "Deployment":
+            [container] = document["spec"]["template"]["spec"]["containers"]
+            container["args"][-1] = f"--prometheus=http://{network.HOST}:9090"
+        kube.apply(document)
+    asked = until(
+        lambda: ready(kube, "sluice", "sluice-judge"),
+        300,
+        lambda: pods(kube, "sluice", "sluice-judge"),
+    )
+    # Names of Services are not known to the controllers of this cluster, which run on the machine.
+    address = asked[0]["status"]["podIP"]
+    analysis = analysis_run(f"http://{address}:8080")
+    kube.apply(analysis)
+    path = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/analysisruns/asked"
+
+    def measured() -> list[Json]:
+        results = kube.get(path).get("status", {}).get("metricResults", [])
+        return [m for result in results for m in result.get("measurements", [])]
+
+    [first, *_] = until(measured, 60, lambda: kube.get(path))
+    assert first["phase"] == "Inconclusive", first
+    assert '"verdict":"inconclusive"' in first["value"]
+    name = asked[0]["metadata"]["name"]
+    assert "inconclusive: " in log(cluster, "sluice", name)
+
+
+def analysis_run(judge: str) -> Json:
+    """The analysis of the first step, as Argo Rollouts makes it of the shipped template."""
+    found = rendered_with("production", "judge")
+    spec = copy.deepcopy(one(found, "AnalysisTemplate")["spec"])
+    given = {a["name"]: a.get("value", f"a{a['name']}") for a in analyses(found)[0]["args"]}
+    for argument in spec["args"]:
+        argument["value"] = given.get(argument["name"], argument.get("value"))
+        if argument["name"] == "judge":
+            argument["value"] = judge
+    about = {"name": "asked", "namespace": SPACE}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisRun",
+        "metadata": about,
+        "spec": spec,
+    }
+
+
+@pytest.fixture(scope="module")
+def released(cluster: Cluster, place: Place, kube: Kube, programs: Any) -> Json:
+    """A Job made of the shipped CronJob, as its comment says; when it has ended."""
+    words = ["--kubeconfig", cluster.kubeconfig, "-n", SPACE, "create", "job"]
+    kubectl = programs.program("kubectl")
+    run([kubectl, *words, "--from=cronjob/attrition-release", "release-1"])
+    path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/release-1"
+
+    def ended() -> Json | None:
+        found: Json = kube.get(path)
+        done = {
+            c["type"]
+            for c in found.get("status", {}).get("conditions", [])
+            if c["status"] == "True"
+        }
+        return found if done & {"Complete", "Failed"} else None
+
+    def told() -> str:
+        return "\n".join(
+            log(cluster, SPACE, pod["metadata"]["name"])
+            for pod in pods(kube, SPACE, "attrition-release")
+        )
+
+    found = until(ended, 600, told)
+    found["log"] = told()
+    assert found is not None
+    return found
+
+
+def test_a_job_releases_on_an_empty_disk_to_a_commit(place: Place, released: Json) -> None:
+    conditions = {c["type"] for c in released["status"]["conditions"]}
+    assert "Complete" in conditions, released["log"]
+    assert released["spec"]["ttlSecondsAfterFinished"] == 86400
+    text = git.git("show", f"main:{OVERLAY}", bare=place.bare)
+    named = kustomization.read(text, "sluice.local/attrition", OVERLAY)
+    assert named["newName"] == f"{place.registry}/attrition"
+    kept = place.bare.parent / "registry" / "docker" / "registry" / "v2" / "repositories"
+    tag = kept / "team" / "attrition" / "_manifests" / "tags" / named["newTag"] / "current" / "link"
+    assert tag.read_text() == named["digest"]
+    # Of its own image a release says nothing.
+    file = "pipeline/image/kustomization.yaml"
+    assert git.git("log", "--format=%s", "main", "--", file, bare=place.bare).splitlines() == [
+        "Fill in",
+        "Seed",
+    ]
+
+
+def test_reconcile_reads_with_its_rights_alone(
+    cluster: Cluster, place: Place, kube: Kube, released: Json, tmp_path: Path
+) -> None:
+    for document in place.rendered():
+        if document["kind"] == "Rollout":
+            kube.apply(document)
+    [pod] = until(
+        lambda: ready(kube, SPACE, "attrition-reconcile"),
+        240,
+        lambda: pods(kube, SPACE, "attrition-reconcile"),
+    )
+    name = pod["metadata"]["name"]
+
+    def looked() -> bool:
+        return "waits" in log(cluster, SPACE, name).casefold()
+
+    until(looked, 90, lambda: log(cluster, SPACE, name))
+    mine = as_reconcile(cluster, kube, tmp_path)
+    rollouts = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/rollouts"
+    assert [one["metadata"]["name"] for one in mine.get(rollouts)["items"]] == ["attrition"]
+    for beyond in (
+        f"/api/v1/namespaces/{SPACE}/secrets",
+        f"/api/v1/namespaces/{SPACE}/pods",
+        "/apis/argoproj.io/v1alpha1/namespaces/attrition-staging/rollouts",
+        "/apis/argoproj.io/v1alpha1/rollouts",
+        "/api/v1/nodes",
+    ):
+        with pytest.raises(Refused, match="forbidden"):
+            mine.get(beyond)
+    with pytest.raises(Refused, match="forbidden"):
+        mine.merge(f"{rollouts}/attrition", {"spec": {"paused": True}})
+    with pytest.raises(Refused, match="forbidden"):
+        mine.delete(f"{rollouts}/attrition")
+    mine.close()
+
+
+def as_reconcile(cluster: Cluster, kube: Kube, folder: Path) -> Kube:
+    """The API server, asked with a token of the account that the pod has."""
+    path = f"/api/v1/namespaces/{SPACE}/serviceaccounts/attrition-reconcile/token"
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = kube.post(path, asked)["status"]["token"]
+    [known] = json.loads(Path(cluster.kubeconfig).read_text())["clusters"]
+    trusted = base64.b64decode(known["cluster"]["certificate-authority-data"])
+    config = kubeconfig(folder / "config", known["cluster"]["server"], trusted, {"token": token})
+    return Kube(config)

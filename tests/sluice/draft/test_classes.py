@@ -1,0 +1,77 @@
+"""A draft for a target of several classes."""
+
+import pytest
+from support import parcels, strange_tables
+
+from sluice.class_policy import require_kind
+from sluice.draft.classes import ClassLimits
+from sluice.draft.drafting import Draft, at_share, draft
+from sluice.draft.proposals import Choices
+from sluice.errors import Refused, UsageError
+from sluice.policy import load_policy
+from sluice.served.contract import load_contract
+
+
+@pytest.fixture(scope="module")
+def drafted() -> Draft:
+    return draft(parcels.to_csv(2_000), "parcels.csv", "parcels", Choices())
+
+
+def test_the_target_is_found_by_its_name_and_its_values_are_the_classes(drafted: Draft) -> None:
+    contract = load_contract(drafted.contract)
+    assert contract.role("target")[0].name == "Outcome"
+    assert sorted(contract.target.classes) == sorted(parcels.CLASSES)
+    assert contract.target.words.counted(2) == "2 rows"
+    assert "[[tiers]]" not in drafted.contract
+    assert drafted.sample == ""
+
+
+def test_the_policy_is_one_of_these_classes_with_floors_that_its_model_reaches(
+    drafted: Draft,
+) -> None:
+    policy, limits = load_policy(drafted.policy), drafted.limits
+    assert isinstance(limits, ClassLimits)
+    require_kind(load_contract(drafted.contract).target.classes, policy.classes, "policy.toml")
+    assert policy.classes is not None
+    assert 1 / 3 < policy.gate.recall_floor < limits.recall
+    reached = {one.name: one.recall for one in limits.classes}
+    assert {floor.name for floor in policy.classes.floors} <= set(reached)
+    assert all(floor.recall < reached[floor.name] for floor in policy.classes.floors)
+    assert policy.gate.one_column_ceiling < 1
+    assert not policy.reviewed
+
+
+def test_a_column_that_tells_one_class_from_the_rest_is_a_leak() -> None:
+    head, *lines = parcels.to_csv(1_000).decode().splitlines()
+    claimed = [f"{line},{'paid' if line.endswith('damaged') else 'none'}" for line in lines]
+    table = "\n".join([f"{head},Claim", *claimed]).encode()
+    found = draft(table, "parcels.csv", "parcels", Choices(target="Outcome"))
+    assert [look.name for look in found.looks if look.leak] == ["Claim"]
+    [column] = [one for one in found.roles.columns if one.name == "Claim"]
+    assert column.role == "ignored"
+    assert "damaged" in column.why
+
+
+def test_labels_that_nothing_goes_with_get_no_floor() -> None:
+    found = draft(strange_tables.three_classes(), "orders.csv", "orders", Choices())
+    assert isinstance(found.limits, ClassLimits)
+    assert load_policy(found.policy).classes is not None
+
+
+@pytest.mark.parametrize(
+    "choices", [Choices(positive="late"), Choices(point=0.1), Choices(costs="5:1")]
+)
+def test_a_choice_of_one_positive_class_is_refused(choices: Choices) -> None:
+    with pytest.raises(UsageError, match="3 classes"):
+        draft(parcels.to_csv(600), "parcels.csv", "parcels", choices)
+
+
+def test_no_share_is_flagged_of_classes(drafted: Draft) -> None:
+    with pytest.raises(UsageError, match="several classes"):
+        at_share(drafted, "parcels", 0.1, lambda *_: None)
+
+
+def test_a_class_of_a_few_rows_is_named() -> None:
+    table = parcels.to_csv(900).decode().replace(",late\n", ",lost\n", 3).encode()
+    with pytest.raises(Refused, match="40 rows of each: lost has 3"):
+        draft(table, "parcels.csv", "parcels", Choices(target="Outcome"))

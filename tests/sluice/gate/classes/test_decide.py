@@ -1,0 +1,295 @@
+"""The gate for several classes: what an honest model gets, and which rule stops what."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from support.parcels import POLICY
+
+from sluice.class_policy import ClassFloor, ClassPolicy
+from sluice.gate.case import BROKEN, MET, OPEN, Facts, Rule
+from sluice.gate.classes.case import Classifier, Holdout
+from sluice.gate.classes.decide import decide
+from sluice.gate.decide import Verdict
+from sluice.model.classes.trained import Part, Ships, released_metrics
+from sluice.model.classes.trained import trained_metrics as trained
+from sluice.model.tuning_file import Trial
+from sluice.policy import GatePolicy, load_policy
+from sluice.served.words import Words
+
+CLASSES = ("a", "b", "c")
+EVEN = (1.0, 1.0, 1.0)
+GATE = load_policy(POLICY).gate
+WORDS = Words("parcel", "parcels")
+ROWS = 1_200
+
+
+def labels_of(seed: int = 1) -> np.ndarray:
+    """The labels of a holdout."""
+    return np.random.default_rng(seed).choice(3, ROWS, p=[0.5, 0.35, 0.15]).astype(np.int8)
+
+
+def shares_of(labels: np.ndarray, known: float, seed: int = 2) -> np.ndarray:
+    """Probabilities of a model that sees a class with so many standard deviations, and knows how
+    well it sees: they can be taken at their word.
+    """
+    seen = np.random.default_rng(seed).normal(size=(len(labels), 3)) + known * np.eye(3)[labels]
+    lean = known * seen + np.log([0.5, 0.35, 0.15])
+    shares = np.exp(lean - lean.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def holdout(
+    known: float = 2.0, champion: float = 0.0, column: float = 0.8, seed: int = 1
+) -> Holdout:
+    """A holdout with a candidate that knows so much, a champion where it knows anything, which is
+    the anchor too, and a column that knows less.
+    """
+    labels = labels_of(seed)
+    other = None
+    if champion:
+        other = Classifier("old", shares_of(labels, champion, seed=7), EVEN)
+    groups = np.random.default_rng(3).choice(["x", "y"], len(labels)).astype(object)
+    return Holdout(
+        labels=labels,
+        classes=CLASSES,
+        candidate=Classifier("candidate", shares_of(labels, known), EVEN),
+        champion=other,
+        anchor=other,
+        one_column=Classifier("Weight", shares_of(labels, column, seed=4), EVEN),
+        segments={"side": groups},
+    )
+
+
+def metrics_of(rows: Holdout) -> dict[str, Any]:
+    """What a release says of the candidate, as a file has it."""
+    labels, shares = rows.labels, rows.candidate.probabilities
+    ok = np.isfinite(shares).all() and labels.max() < 3
+    part = Part(labels, shares) if ok else Part(labels_of(), shares_of(labels_of(), 2.0))
+    ships = Ships("parcels", CLASSES, rows.candidate.weights, 0.9)
+    first = trained(ships, part, part, _trial(part), None, msgspec.UNSET)
+    found = released_metrics(ships, part, dict(rows.segments), first, _trial(part), None)
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    return document
+
+
+def _trial(part: Part) -> Trial:
+    from sluice.model.classes.ranking import ranked
+
+    precision, area = ranked(part.labels, part.probabilities)
+    return Trial(0, "logistic_regression", {}, precision, 0.0, (precision,) * 3, (area,) * 3)
+
+
+def decided(
+    rows: Holdout,
+    *,
+    metrics: dict[str, Any] | None = None,
+    facts: Facts = Facts(),  # noqa: B008 - it is frozen
+    limits: ClassPolicy = ClassPolicy(),  # noqa: B008
+    **changed: object,
+) -> Verdict:
+    policy: GatePolicy = replace(GATE, **changed)  # type: ignore[arg-type]
+    found = metrics_of(rows) if metrics is None else metrics
+    return decide(found, rows, facts, policy, limits, WORDS)
+
+
+def rule(verdict: Verdict, name: str) -> Rule:
+    return next(rule for rule in verdict.rules if rule.rule == name)
+
+
+def test_an_honest_first_model_is_promoted() -> None:
+    verdict = decided(holdout())
+    assert verdict.verdict == "PROMOTE", verdict.sentence
+    assert {rule.state for rule in verdict.rules} == {MET}
+    document = verdict.document()
+    assert document["comparison"] is None
+    assert [rule["passed"] for rule in document["rules"]] == [True] * len(verdict.rules)
+
+
+def test_shuffled_labels_are_refused() -> None:
+    rows = holdout()
+    shuffled = replace(rows, labels=np.random.default_rng(9).permutation(rows.labels))
+    verdict = decided(shuffled)
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "signal").state == BROKEN
+
+
+def test_a_constant_answer_is_refused() -> None:
+    rows = holdout()
+    same = np.tile([0.5, 0.35, 0.15], (ROWS, 1))
+    verdict = decided(replace(rows, candidate=Classifier("candidate", same, EVEN)))
+    assert rule(verdict, "signal").state == BROKEN
+    assert "0.3333" in rule(verdict, "signal").sentence
+
+
+def test_the_best_single_column_is_refused() -> None:
+    rows = holdout()
+    verdict = decided(replace(rows, candidate=replace(rows.one_column, tag="candidate")))
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "more_than_one_column").state == BROKEN
+
+
+def test_a_column_that_gives_the_answer_away_is_refused() -> None:
+    verdict = decided(holdout(column=4.0), one_column_ceiling=0.9)
+    assert rule(verdict, "no_leak").state == BROKEN
+
+
+@pytest.mark.parametrize(
+    "path", [("holdout", "recall"), ("weights", "a"), ("classes", "b", "found")]
+)
+def test_metrics_that_say_something_else_are_refused(path: tuple[str, ...]) -> None:
+    metrics = metrics_of(holdout())
+    inside = metrics
+    for name in path[:-1]:
+        inside = inside[name]
+    inside[path[-1]] += 0.01
+    verdict = decided(holdout(), metrics=metrics)
+    assert rule(verdict, "metrics_match").state == BROKEN
+    assert " ".join(path) in rule(verdict, "metrics_match").sentence
+
+
+def test_probabilities_that_are_none_end_it_at_once() -> None:
+    rows = holdout()
+    broken = rows.candidate.probabilities.copy()
+    broken[3] = np.nan
+    verdict = decided(replace(rows, candidate=Classifier("candidate", broken, EVEN)))
+    assert verdict.verdict == "REJECT"
+    assert [one.rule for one in verdict.rules] == ["binary", "labelled", "finite"]
+
+
+def test_probabilities_that_do_not_sum_to_one_are_none() -> None:
+    rows = holdout()
+    half = rows.candidate.probabilities / 2
+    verdict = decided(replace(rows, candidate=Classifier("candidate", half, EVEN)))
+    assert rule(verdict, "finite").state == BROKEN
+
+
+def test_a_class_without_rows_waits_for_labels() -> None:
+    rows = holdout()
+    verdict = decided(replace(rows, labels=np.minimum(rows.labels, 1)))
+    assert verdict.verdict == "INSUFFICIENT"
+    assert rule(verdict, "labelled").state == OPEN
+    assert "'c'" in rule(verdict, "labelled").sentence
+
+
+def test_a_floor_is_broken_only_where_the_whole_interval_lies_below() -> None:
+    rows = holdout()
+    own = rows.labels == 2
+    recall = float((rows.candidate.answered[own] == 2).mean())
+
+    def state(floor: float) -> str:
+        limits = ClassPolicy((ClassFloor("c", floor),))
+        return rule(decided(rows, limits=limits), "class_floors").state
+
+    assert state(recall - 0.15) == MET
+    assert state(recall - 0.01) == OPEN  # of a first release the lower limit clears it
+    assert state(recall + 0.01) == OPEN
+    assert state(min(recall + 0.15, 0.99)) == BROKEN
+
+
+def test_a_mean_recall_below_its_floor_is_refused() -> None:
+    verdict = decided(holdout(), recall_floor=0.95)
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "recall_floor").state == BROKEN
+
+
+def test_probabilities_that_are_too_sure_are_refused() -> None:
+    rows = holdout()
+    sure = rows.candidate.probabilities**6
+    sure /= sure.sum(axis=1, keepdims=True)
+    verdict = decided(
+        replace(rows, candidate=Classifier("candidate", sure, EVEN)), calibration_ceiling=0.02
+    )
+    assert rule(verdict, "calibration").state == BROKEN
+
+
+def test_folds_that_promise_more_than_the_holdout_holds_are_refused() -> None:
+    metrics = metrics_of(holdout())
+    metrics["cross_validation"]["roc_auc"] = {"mean": 0.999, "std": 0.0, "folds": [0.999] * 5}
+    verdict = decided(holdout(known=1.2), metrics=metrics, stability_ceiling=0.02)
+    assert rule(verdict, "stable_cross_validation").state == BROKEN
+
+
+def test_repeated_rows_are_refused() -> None:
+    facts = Facts(duplicates=900, near_duplicates=5)
+    verdict = decided(holdout(), facts=facts)
+    assert rule(verdict, "no_duplicates").state == BROKEN
+    assert rule(verdict, "no_near_duplicates").state == MET
+
+
+def test_a_better_model_takes_the_place_of_the_champion() -> None:
+    verdict = decided(holdout(known=2.2, champion=1.2))
+    assert verdict.verdict == "PROMOTE", verdict.sentence
+    assert rule(verdict, "better").state == MET
+
+
+def test_an_equal_model_is_held() -> None:
+    verdict = decided(holdout(known=1.9, champion=1.9), margin=0.06)
+    assert verdict.verdict == "HOLD", verdict.sentence
+    assert "mean recall over the classes is" in verdict.sentence
+
+
+def test_fresh_data_may_replace_an_old_champion_that_is_equal() -> None:
+    facts = Facts(fresh=True, champion_days=30)
+    assert decided(holdout(known=1.9, champion=1.9), facts=facts, margin=0.06).refresh
+
+
+def test_a_worse_model_is_refused() -> None:
+    verdict = decided(holdout(known=1.0, champion=2.5), margin=0.03)
+    assert verdict.verdict == "REJECT"
+    for name in ("not_worse", "anchor_recall"):
+        assert rule(verdict, name).state == BROKEN
+
+
+def test_a_use_of_the_holdout_that_came_before_makes_it_harder_to_be_better() -> None:
+    rows = holdout(known=2.2, champion=1.2)
+    first, later = (rule(decided(rows, facts=Facts(uses=uses)), "better") for uses in (0, 5))
+    assert later.limit is not None
+    assert first.limit is not None
+    assert later.limit < first.limit / 10
+
+
+def test_a_holdout_that_is_used_up_promotes_nothing() -> None:
+    verdict = decided(holdout(), facts=Facts(uses=3), uses=3)
+    assert verdict.verdict == "INSUFFICIENT"
+    assert rule(verdict, "ledger").state == OPEN
+
+
+def test_a_group_that_loses_is_named() -> None:
+    rows = holdout(known=2.0, champion=2.0)
+    worse = rows.candidate.probabilities.copy()
+    of_y = rows.segments["side"] == "y"
+    worse[of_y] = worse[of_y][:, [1, 2, 0]]
+    verdict = decided(
+        replace(rows, candidate=Classifier("candidate", worse, EVEN)), segment_margin=0.05
+    )
+    assert rule(verdict, "segments").state == BROKEN
+    assert "side = y" in rule(verdict, "segments").sentence
+    assert "side = x" not in rule(verdict, "segments").sentence
+
+
+def test_a_champion_that_cannot_be_scored_blocks_and_may_be_set_aside() -> None:
+    rows = holdout(known=2.0, champion=2.0)
+    mute = Classifier("old", np.full((ROWS, 3), np.nan), EVEN)
+    rows = replace(rows, champion=mute, anchor=mute)
+    verdict = decided(rows, facts=Facts(accepted=0.0))
+    assert verdict.verdict == "INSUFFICIENT"
+    assert rule(verdict, "comparable").state == OPEN
+    waived = decided(rows, facts=Facts(accepted=0.0, waived="comparable"))
+    assert waived.verdict == "PROMOTE", waived.sentence
+
+
+def test_what_tells_whether_numbers_can_be_believed_is_never_set_aside() -> None:
+    rows = holdout()
+    shuffled = replace(rows, labels=np.random.default_rng(9).permutation(rows.labels))
+    assert decided(shuffled, facts=Facts(waived="signal")).verdict == "REJECT"
+
+
+def test_weights_decide_what_is_answered() -> None:
+    rows = holdout(known=1.2)
+    heavy = replace(rows, candidate=replace(rows.candidate, weights=(1.0, 1.0, 8.0)))
+    limits = ClassPolicy((ClassFloor("c", 0.7),))
+    assert rule(decided(rows, limits=limits), "class_floors").state == BROKEN
+    assert rule(decided(heavy, limits=limits), "class_floors").state == MET
