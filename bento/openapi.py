@@ -8,6 +8,7 @@ import msgspec
 
 from bento.answers import MOST_EXPLAINED, Served
 from bento.http.answer import Answer, ClassAnswer
+from bento.http.open_inference import DATATYPES
 from bento.http.records import record_types
 from bento.ops.settings import Settings
 from bento.page import files
@@ -357,6 +358,19 @@ def _tensors(name: str, most: int) -> Json:
     return {"type": "object", "required": [name], "properties": properties}
 
 
+def _inputs(contract: Contract, most: int) -> Json:
+    """What is asked by column; no schema says that all columns have the same number of rows."""
+    described = _tensors("inputs", most)
+    inputs = described["properties"]["inputs"]
+    inputs["minItems"] = 1
+    columns = (*contract.features, contract.id)
+    names = [name for column in columns for name in dict.fromkeys((column.key, column.name))]
+    told = inputs["items"]["properties"]
+    told["name"]["enum"] = list(dict.fromkeys(names))
+    told["datatype"]["enum"] = list(DATATYPES)
+    return described
+
+
 def _responses(schema: str, more: dict[int, str] | None = None) -> Json:
     """The replies of an address: what it answers, and the refusals by status, `more` among them."""
     responses: Json = {"200": {"description": "Answered", **_json(schema)}}
@@ -387,7 +401,7 @@ def _schemas(contract: Contract, settings: Settings) -> Json:
             },
             ("why",),
         ),
-        "InferenceRequest": _tensors("inputs", settings.max_rows),
+        "InferenceRequest": _inputs(contract, settings.max_rows),
         "InferenceReply": _tensors("outputs", settings.max_rows),
         "Kept": _object({"kept": {"const": True}}),
         "Refusal": _refusal(),

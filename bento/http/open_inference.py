@@ -17,7 +17,7 @@ from sluice.served.contract import Column, Contract
 
 PREFIX = "/v2"
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
-_DATATYPES = ("BOOL", "BYTES", *_INTEGERS, "FP16", "FP32", "FP64")
+DATATYPES = ("BOOL", "BYTES", *_INTEGERS, "FP16", "FP32", "FP64")
 _KINDS = {"integer": "INT64", "number": "FP64", "boolean": "BOOL"}
 # What an answer is told of a row, and of which type that is.
 OUTPUTS = {
@@ -172,9 +172,9 @@ def _input(column: Column) -> Mapping[str, object]:
 def _values(tensor: _Tensor, most: int) -> Sequence[object]:
     """The values of a tensor, one for each row. Raise Refusal."""
     shape = tensor.shape
-    if tensor.datatype not in _DATATYPES:
+    if tensor.datatype not in DATATYPES:
         what = f"{tensor.name}: {tensor.datatype}"
-        raise _refused("the datatype of an input is not known", what, ", ".join(_DATATYPES))
+        raise _refused("the datatype of an input is not known", what, ", ".join(DATATYPES))
     if not 1 <= len(shape) <= 2 or shape[0] < 0 or shape[1:] not in ([], [1]):
         what = f"{tensor.name}: {shown(shape)}"
         raise _refused("the shape of an input is no column", what, "[rows] or [rows, 1]")

@@ -56,6 +56,7 @@ class Run:
         """Run a command; its exit code is checked, what it says is kept."""
         own = {
             "SLUICE_HOME": str(self.home),
+            "SLUICE_MODEL": "attrition",
             "TMPDIR": str(self.scratch),
             "HOME": str(self.scratch.parent / "person"),
             "PREFECT_HOME": str(self.home / "prefect"),
