@@ -28,6 +28,10 @@ def s3_server() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     try:
+        # What it holds belongs to the process: a server of before has left its buckets.
+        with contextlib.closing(http.client.HTTPConnection(host, port)) as asked:
+            asked.request("POST", "/moto-api/reset")
+            assert asked.getresponse().status == 200
         yield f"http://{host}:{port}"
     finally:
         server.stop()
