@@ -154,7 +154,7 @@ def _place(settings: Settings, model: str, to: Path | None) -> tuple[Path, bool]
     pointer = data_source.pointer_of(settings, model)
     if pointer.kind != "file":
         raise UsageError(
-            f"data/{model}.toml names {pointer.reference}, which no command here can write",
+            f"data/{model}.toml names {pointer.reference}; a file of the project is required",
             "Name a file with --to. One in the project becomes the data of the model; put another"
             " where the pointer names it, and run `sluice data add ADDRESS` again.",
         )

@@ -129,7 +129,7 @@ def test_rows_that_a_program_makes_are_merged_into_a_file_alone(
     (here.project / "data" / "attrition.toml").write_text(reference + f'sha256 = "{digest}"\n')
     ended = sluice("data", "merge", new)
     assert ended.code == 2
-    assert "names sample:models.attrition.sample, which no command here can write" in ended.err
+    assert "names sample:models.attrition.sample; a file of the project is required" in ended.err
 
 
 def test_features_are_taken_as_they_were_on_the_day(here: Story, sluice: Sluice) -> None:
