@@ -246,7 +246,7 @@ def state_of_reconcile(report: "Reconciled") -> "State[None]":
     """The state of a run that looked at a canary: green where its good end was recorded, red where
     it was taken back, grey where nothing was written.
     """
-    from flows.views.reconcile import sentence
+    from flows.views.live.reconcile import sentence
 
     told = sentence(report)
     if report.written.outcome == "nothing":

@@ -17,7 +17,7 @@ from typing import Any
 
 import tomli_w
 
-from flows.cli.release import run_release
+from flows.cli.releases.release import run_release
 from flows.drills.crash import fake_images
 from flows.engine import store
 from flows.engine.perform import Plainly, inputs_of, key_of, perform

@@ -26,7 +26,7 @@ from bento.http.records import Reader
 from bento.ops.prediction_log import PredictionLog, _Elsewhere, _Folder, locked
 from bento.ops.settings import Settings
 from flows.adapters.prediction_log import forget
-from flows.cli.forget import run_forget
+from flows.cli.serving.forget import run_forget
 from flows.project import settings
 from sluice.errors import UsageError
 from sluice.served.contract import Column, load_contract

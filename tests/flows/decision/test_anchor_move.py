@@ -12,7 +12,7 @@ from support.terminal import shown
 
 from flows.adapters.git import git as adapter
 from flows.adapters.registry import oci, registry
-from flows.cli.anchor import run_anchor_set
+from flows.cli.gating.anchor import run_anchor_set
 from flows.decision import anchor_move
 from flows.gitops import manifest_repo
 from flows.gitops.promotion import promote

@@ -24,8 +24,8 @@ from bento.answers import load_served
 from bento.ops.settings import Settings as ServiceSettings
 from flows.adapters.git import git
 from flows.audit.find_release import artifact, trace
-from flows.cli.labels import run_add
-from flows.cli.monitor import Wanted, run_monitor
+from flows.cli.live.labels import run_add
+from flows.cli.live.monitor import Wanted, run_monitor
 from flows.gitops import canary_record, manifest_repo
 from flows.gitops.ledger import LEDGER
 from flows.monitoring import triggers

@@ -14,9 +14,9 @@ from support.releases import Story
 
 from flows.audit.find_release import trace
 from flows.audit.verify import verify
-from flows.cli.plan import run_plan
-from flows.cli.power import Question, run_power
-from flows.cli.validate import run_validate
+from flows.cli.gating.power import Question, run_power
+from flows.cli.releases.plan import run_plan
+from flows.cli.releases.validate import run_validate
 from flows.decision.scores_file import read_scores, write_scores
 from flows.engine.request import begin
 from flows.evidence.page import summary_markdown

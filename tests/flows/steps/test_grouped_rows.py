@@ -12,7 +12,7 @@ import pytest
 from support import environment, releases
 from support.releases import Story
 
-from flows.cli.power import Question, run_power
+from flows.cli.gating.power import Question, run_power
 from flows.decision import holdout
 from flows.decision.scores_file import read_scores
 from flows.drills.gate.tampering import copied, found, tampering

@@ -13,7 +13,7 @@ import pytest
 from support import environment, releases
 from support.releases import Story
 
-from flows.cli.validate import run_validate
+from flows.cli.releases.validate import run_validate
 from flows.decision.case_file import CaseFile
 from flows.decision.scores_file import read_scores
 from flows.engine.request import begin
