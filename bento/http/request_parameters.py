@@ -1,4 +1,4 @@
-"""What a request says besides its records: with reasons or not, whose record, and feedback."""
+"""What a request says besides its records: with reasons or not, the id of its row, and feedback."""
 
 import re
 from itertools import islice
@@ -11,8 +11,10 @@ from sluice.served.cells import read_cell
 from sluice.served.contract import Column
 from sluice.served.predictions import person_id
 
+ROW_ID = "x-row-id"
+OLD_ROW_ID = "x-person-id"  # what it was called before
 ID = re.compile(rb"[A-Za-z0-9._:-]{1,80}")
-_PERSON = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")
+_ROW_ID = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")
 _WHY = 2000  # characters of an opinion
 _NAMED = 20  # unknown fields of an opinion that a refusal lists
 
@@ -44,20 +46,22 @@ def wants_reasons(call: Call, *, unsaid: bool) -> bool:
     )
 
 
-def person(call: Call, column: Column, named: str) -> str:
-    """The id of the person that a record is about, empty for none.
+def row_id(call: Call, column: Column, named: str) -> str:
+    """The id of the row that a record is about, empty for none.
 
-    `named` is what the record says; the header x-person-id may say it instead, as a cell of the id
-    column would. Raise Refusal where they differ, or the header is not understood.
+    `named` is what the record says; the header ROW_ID may say it instead, as a cell of the id
+    column would, and OLD_ROW_ID where that one is not sent. Raise Refusal where the header and the
+    record differ, or the header is not understood.
     """
-    given = call.headers.get(b"x-person-id")
+    header = ROW_ID if ROW_ID.encode() in call.headers else OLD_ROW_ID
+    given = call.headers.get(header.encode())
     if given is None:
         return named
-    if not _PERSON.fullmatch(given):
+    if not _ROW_ID.fullmatch(given):
         raise Refusal(
             400,
             "header",
-            "x-person-id is not understood",
+            f"{header} is not understood",
             value=given.decode("latin-1")[:80],
             allowed="letters, digits and . _ : @ - (at most 200)",
         )
@@ -67,8 +71,8 @@ def person(call: Call, column: Column, named: str) -> str:
         raise Refusal(
             400,
             "header",
-            "the header and the record name two persons",
-            value=f"x-person-id is {in_header[:80]}, {column.name} is {named[:80]}",
+            "the header and the record name two rows",
+            value=f"{header} is {in_header[:80]}, {column.name} is {named[:80]}",
             allowed="the same one in both, or one of them alone",
         )
     return in_header

@@ -95,13 +95,13 @@ def run_replay(settings: "Settings", model: str, wanted: Wanted, *, as_json: boo
 def _rows(settings: "Settings", both: "Both", wanted: Wanted) -> "Rows":
     """The rows that are asked for. Raises UsageError where there are none."""
     from flows.canary import replayed_rows, rows_here
-    from flows.predict.people_file import read_people
+    from flows.predict.rows_file import read_rows
     from flows.project.log_place import place_of
     from flows.views.serving import predictions
 
     if wanted.file:
         contract = both.running.model.contract
-        sheet = read_people(wanted.file, contract)
+        sheet = read_rows(wanted.file, contract)
         predictions.problems(sheet)
         return replayed_rows.from_sheet(wanted.file.name, contract, sheet)
     if wanted.log:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def forget(
-    person: Annotated[str, typer.Argument(help="the id that requests carried in x-person-id")],
+    row: Annotated[
+        str, typer.Argument(metavar="ID", help="the id that requests carried in x-row-id")
+    ],
     log: Annotated[
         str, typer.Option("--log", help="folder or URL, instead of SLUICE_PREDICTION_LOG")
     ] = "",
 ) -> None:
-    """Remove a person from the prediction log.
+    """Remove the lines with an id from the prediction log.
 
     SLUICE_LOG_SALT must be the one of the service.
 
@@ -26,11 +28,11 @@ def forget(
     """
     from flows.project.settings import load
 
-    raise typer.Exit(run_forget(load(), person, log))
+    raise typer.Exit(run_forget(load(), row, log))
 
 
-def run_forget(settings: "Settings", person: str, log: str) -> int:
-    """Remove the lines about a person who is given by id, and print how many there were.
+def run_forget(settings: "Settings", row: str, log: str) -> int:
+    """Remove the lines with an id, and print how many there were.
 
     Where no log is named, that is done in each that `sluice serve` may have kept here.
     """
@@ -42,7 +44,7 @@ def run_forget(settings: "Settings", person: str, log: str) -> int:
     named = log or os.environ.get("SLUICE_PREDICTION_LOG")
     for folder in [named] if named else _kept_here(settings):
         with working("Read the log"):
-            removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), person))
+            removed = forget(folder, person_hash(os.environ.get("SLUICE_LOG_SALT", ""), row))
         lines = count(removed, "line") if removed else "no line was there"
         say(f"Forgotten in {folder}: {lines}.", sys.stdout)
     return 0

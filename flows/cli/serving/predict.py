@@ -1,4 +1,4 @@
-"""`sluice predict`: one person by questions, or a file of them, answered by the newest model here
+"""`sluice predict`: one row by questions, or a file of them, answered by the newest model here
 or by a service.
 """
 
@@ -33,11 +33,11 @@ def predict(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the model about one person, or about a file of them.
+    """Ask the model about one row, or about a file of rows.
 
-    One person is asked for question by question. The answer is advice: a person decides.
+    The attributes of one row are asked for one by one. The answer is advice: a person decides.
 
-    Example: sluice predict --file people.csv --out risk.csv
+    Example: sluice predict --file rows.csv --out risk.csv
     """
     from flows.predict.answers import local, remote
     from flows.project.homes import load_for_releases
@@ -74,10 +74,10 @@ def run_file(
     """
     from flows.adapters.files import write_atomic
     from flows.predict.answers import score
-    from flows.predict.people_file import read_people
+    from flows.predict.rows_file import read_rows
     from flows.views.serving import predictions as view
 
-    sheet = read_people(file, service.contract)
+    sheet = read_rows(file, service.contract)
     view.problems(sheet)
     _require_sound(sheet, skip_wrong=skip_wrong)
     answers = score(sheet, service)

@@ -1,4 +1,4 @@
-"""Many people at once: a CSV is checked row by row, scored, and put in order of risk."""
+"""Many rows at once: a CSV is checked row by row, scored, and put in order of risk."""
 
 import base64
 from collections import Counter
@@ -25,7 +25,7 @@ SHOWN = 200  # rows of the table on the page; the download holds all
 
 
 @dataclass(frozen=True)
-class Person:
+class ScoredRow:
     """A row of the file with its answer."""
 
     row: Row
@@ -34,7 +34,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The `count` rows with the highest probability: as many as a person can act on.
+    """The `count` rows with the highest probability: as many as can be acted on.
 
     `last` is the lowest probability among them, `precision` that of the highest measured threshold
     that flags it. `below` of them are not flagged; of the others `left_out` are, and `equal` have
@@ -54,14 +54,14 @@ class Chosen:
 class Table:
     """The answers to a file.
 
-    `people` are in order of risk, `shown` those of them on the page; `download` is a CSV of all
+    `scored` are in order of risk, `shown` those of them on the page; `download` is a CSV of all
     rows, in base64. `protected` and `unused` name columns that the model is not fed; `tiers` counts
     rows by tier, the highest first; `chosen` is None where no number was given.
     """
 
     name: str
-    people: tuple[Person, ...]
-    shown: tuple[Person, ...]
+    scored: tuple[ScoredRow, ...]
+    shown: tuple[ScoredRow, ...]
     problems: tuple[Problem, ...]
     protected: tuple[str, ...]
     unused: tuple[str, ...]
@@ -76,8 +76,8 @@ def read(data: bytes, contract: Contract, name: str) -> Sheet:
     return read_csv(data, contract, name, MOST, _SAVE)
 
 
-def person(contract: Contract, row: Row) -> str:
-    """The id of a row's person as the prediction log hashes it.
+def row_id(contract: Contract, row: Row) -> str:
+    """The id of a row as the prediction log hashes it.
 
     Where the contract does not allow it, the id as it was written.
     """
@@ -94,19 +94,19 @@ def table(
     """The rows of a sheet with their answers, in order of risk; those chosen are marked."""
     pairs = zip(sheet.rows, answers, strict=True)
     ordered = sorted(pairs, key=lambda pair: (-pair[1].probability, pair[0].line))
-    people = tuple(Person(row, view(contract, answer)) for row, answer in ordered)
+    scored = tuple(ScoredRow(row, view(contract, answer)) for row, answer in ordered)
     protected = protected_in(contract, sheet)
     return Table(
         name=name,
-        people=people,
-        shown=people[:SHOWN],
+        scored=scored,
+        shown=scored[:SHOWN],
         problems=sheet.problems,
         protected=protected,
         unused=tuple(name for name in sheet.unused if name not in protected),
-        tiers=_per_tier(contract, people),
-        flagged=sum(person.answer.prediction for person in people),
+        tiers=_per_tier(contract, scored),
+        flagged=sum(one.answer.prediction for one in scored),
         chosen=chosen,
-        download=base64.b64encode(_csv(contract, people, sheet.problems, chosen).encode()).decode(),
+        download=base64.b64encode(_csv(contract, scored, sheet.problems, chosen).encode()).decode(),
     )
 
 
@@ -129,9 +129,9 @@ def chosen(quality: ModelQuality, answers: Sequence[Answer], number: int) -> Cho
     )
 
 
-def _per_tier(contract: Contract, people: Sequence[Person]) -> tuple[tuple[str, int], ...]:
+def _per_tier(contract: Contract, scored: Sequence[ScoredRow]) -> tuple[tuple[str, int], ...]:
     """How many rows each tier has, the highest tier first."""
-    counts = Counter(person.answer.step for person in people)
+    counts = Counter(one.answer.step for one in scored)
     steps = enumerate(contract.tiers.names, 1)
     return tuple((name, counts[step]) for step, name in reversed(list(steps)))
 
@@ -147,7 +147,7 @@ def _is_protected(column: Column | None) -> bool:
 
 def _csv(
     contract: Contract,
-    people: Sequence[Person],
+    scored: Sequence[ScoredRow],
     problems: Sequence[Problem],
     chosen: Chosen | None,
 ) -> str:
@@ -156,22 +156,22 @@ def _csv(
     Where some were chosen, a last column says which.
     """
     head = ["Line", contract.id.name, *_HEAD]
-    rows = [_scored(person) for person in people]
+    rows = [_scored(one) for one in scored]
     rows += [_wrong(problem) for problem in problems]
     if chosen is not None:
         head.append(_WITHIN)
-        marks = ["yes"] * chosen.count + ["no"] * (len(people) - chosen.count)
+        marks = ["yes"] * chosen.count + ["no"] * (len(scored) - chosen.count)
         marks += [""] * len(problems)
         rows = [[*row, mark] for row, mark in zip(rows, marks, strict=True)]
     return "\ufeff" + write_csv(head, rows)  # the mark tells a spreadsheet that this is UTF-8
 
 
-def _scored(person: Person) -> list[object]:
+def _scored(one: ScoredRow) -> list[object]:
     """The cells of a row that was scored, in the order of the head."""
-    answer = person.answer
+    answer = one.answer
     return [
-        person.row.line,
-        person.row.id,
+        one.row.line,
+        one.row.id,
         answer.tier,
         answer.probability,
         answer.prediction,

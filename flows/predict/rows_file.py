@@ -1,4 +1,4 @@
-"""A file of people for `sluice predict`: CSV, Parquet or JSON lines, each row checked by itself."""
+"""A file of rows for `sluice predict`: CSV, Parquet or JSON lines, each row checked by itself."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from sluice.served.encoding import Record
 from sluice.served.uploaded_table import Sheet, check_rows, find_columns, read_csv, unused
 
 
-def read_people(path: Path, contract: Contract) -> Sheet:
+def read_rows(path: Path, contract: Contract) -> Sheet:
     """Read the rows of a file, `-` for the standard input.
 
     Raises UsageError where it cannot be read, Refused where it is no such table. What is wrong with
@@ -63,17 +63,17 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Sheet:
 
 def _row(number: int, columns: list[Column], cells: tuple[object, ...]) -> tuple[int, str, Record]:
     """Number, id (empty for none) and record of a row."""
-    person = ""
+    row_id = ""
     record: dict[str, object] = {}
     for column, cell in zip(columns, cells, strict=True):
         value = None if _missing(cell) else cell
         if column.role == "id":
-            person = "" if value is None else str(value)
+            row_id = "" if value is None else str(value)
         elif isinstance(value, str):
             record[column.key] = read_table_cell(column, value)
         else:
             record[column.key] = value
-    return number, person, record
+    return number, row_id, record
 
 
 def _missing(cell: object) -> bool:

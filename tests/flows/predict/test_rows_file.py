@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.model_artifacts import MODEL
 
-from flows.predict.people_file import read_people
+from flows.predict.rows_file import read_rows
 from sluice.errors import Refused, UsageError
 from sluice.served.contract import Column, load_contract
 from sluice.served.uploaded_table import Sheet
@@ -42,7 +42,7 @@ PEOPLE = st.lists(PERSON, min_size=1, max_size=4)
 
 def read(folder: Path, content: bytes, name: str = "people.data") -> Sheet:
     (folder / name).write_bytes(content)
-    return read_people(folder / name, CONTRACT)
+    return read_rows(folder / name, CONTRACT)
 
 
 def frame(people: list[dict[str, object]]) -> pd.DataFrame:
@@ -148,11 +148,11 @@ def test_a_parquet_file_that_was_cut_off_is_damaged(length: int, tmp_path: Path)
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
-        read_people(tmp_path / "away.csv", CONTRACT)
+        read_rows(tmp_path / "away.csv", CONTRACT)
     assert raised.value.what == f"{tmp_path / 'away.csv'} cannot be read: there is no such file"
     assert raised.value.fix == "Name a CSV, Parquet or JSON lines file."
     with pytest.raises(UsageError, match="cannot be read: it is a folder"):
-        read_people(tmp_path, CONTRACT)
+        read_rows(tmp_path, CONTRACT)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))

@@ -1,4 +1,4 @@
-"""Many people at once: in order of risk, every row in the download, and no formula in it."""
+"""Many rows at once: in order of risk, every row in the download, and no formula in it."""
 
 import base64
 import csv
@@ -13,8 +13,8 @@ from support.gate_cases import small
 from support.model_artifacts import trained_metrics
 
 from bento.http.answer import Answer
-from bento.page import people
-from bento.page.people import MOST, Table
+from bento.page import rows as many
+from bento.page.rows import MOST, Table
 from sluice.errors import Refused
 from sluice.served.encoding import FieldError
 from sluice.served.model_quality import model_quality
@@ -47,7 +47,7 @@ def table(
 ) -> Table:
     rows = tuple(Row(line, f"{name}{line}", {}) for line, _ in enumerate(probabilities, 2))
     answers = [answer(number, value) for number, value in enumerate(probabilities)]
-    return people.table(small(), "x.csv", Sheet(rows, tuple(problems), tuple(unused)), answers)
+    return many.table(small(), "x.csv", Sheet(rows, tuple(problems), tuple(unused)), answers)
 
 
 @given(PROBABILITIES, st.integers(1, 40))
@@ -55,7 +55,7 @@ def table(
 def test_what_is_said_of_a_number_is_counted(probabilities: list[float], number: int) -> None:
     quality = model_quality(to_builtins(trained_metrics()))  # half of any flagged are positive
     answers = [answer(place, value) for place, value in enumerate(probabilities)]
-    found = people.chosen(quality, answers, number)
+    found = many.chosen(quality, answers, number)
     if not probabilities:
         assert found is None
         return
@@ -83,7 +83,7 @@ def downloaded(of: Table) -> list[list[str]]:
 def test_people_are_in_order_of_risk_and_of_their_lines(probabilities: list[float]) -> None:
     found = table(probabilities)
     order = sorted(enumerate(probabilities, 2), key=lambda pair: (-pair[1], pair[0]))
-    assert [person.row.line for person in found.people] == [line for line, _ in order]
+    assert [one.row.line for one in found.scored] == [line for line, _ in order]
     assert found.flagged == sum(value >= 0.5 for value in probabilities)
     assert sum(count for _, count in found.tiers) == len(probabilities)
     assert [name for name, _ in found.tiers] == list(reversed(TIERS.names))
@@ -114,7 +114,7 @@ def test_an_id_that_a_spreadsheet_would_run_becomes_a_text(sign: str) -> None:
 def test_the_page_shows_the_first_and_the_download_has_all() -> None:
     found = table([0.5] * 250)
     assert len(found.shown) == 200
-    assert len(found.people) == 250
+    assert len(found.scored) == 250
     assert len(downloaded(found)) == 251
 
 
@@ -125,7 +125,7 @@ def test_columns_that_are_not_fed_are_told_apart() -> None:
 
 
 def read(*rows: str) -> Sheet:
-    return people.read("\n".join([HEAD, *rows]).encode(), small(), "x.csv")
+    return many.read("\n".join([HEAD, *rows]).encode(), small(), "x.csv")
 
 
 def test_a_file_is_read_without_what_the_model_is_not_fed() -> None:
@@ -147,10 +147,10 @@ def test_a_file_of_too_many_people_and_one_of_nobody_are_refused() -> None:
 
 def test_a_workbook_is_answered_with_how_to_save_it() -> None:
     with pytest.raises(Refused) as caught:
-        people.read(b"PK\x03\x04", small(), "x.xlsx")
+        many.read(b"PK\x03\x04", small(), "x.xlsx")
     assert caught.value.fix.startswith('Save it as CSV (UTF-8): in Excel by "Save as"')
 
 
 def test_a_person_is_named_as_the_log_hashes_it() -> None:
-    assert people.person(small(), Row(2, " c1 ", {})) == "c1"
-    assert people.person(small(), Row(2, "", {})) == ""
+    assert many.row_id(small(), Row(2, " c1 ", {})) == "c1"
+    assert many.row_id(small(), Row(2, "", {})) == ""
