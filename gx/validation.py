@@ -13,7 +13,7 @@ from gx import advice
 from gx.report import Check, Example, Finding, Report
 from gx.suite import build_suite, day_of, engine, judged, number_of
 from sluice.errors import SluiceError
-from sluice.model.table import numbers
+from sluice.model.data.table import numbers
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import place_of, positions
 from sluice.served.expressions import Expression
@@ -35,9 +35,9 @@ def validate(
 ) -> Report:
     """Judge a frame of texts by the suite of the contract.
 
-    `frame` is as `sluice.model.table.read_table` gives it: a column for each published name, empty
-    cells missing. Raise TableRefused where columns are missing or unknown, SluiceError where Great
-    Expectations itself fails.
+    `frame` is as `sluice.model.data.table.read_table` gives it: a column for each published name,
+    empty cells missing. Raise TableRefused where columns are missing or unknown, SluiceError where
+    Great Expectations itself fails.
     """
     check_columns(list(frame.columns), contract, model or "the table")
     view = judged_frame(contract, frame)

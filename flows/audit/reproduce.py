@@ -19,8 +19,8 @@ from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, Provenance, read_provenance
 from sluice.gitops.reproduction import Agreement, Difference, agree, differences
 from sluice.identity import folder_hash
-from sluice.model.model_artifact import read_golden
-from sluice.model.table import from_parquet
+from sluice.model.artifact.model_artifact import read_golden
+from sluice.model.data.table import from_parquet
 from sluice.served.scoring import load_model
 
 _NOT_OURS = ("SLUICE_", "PYTHON", "COV_", "COVERAGE_")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.identity import sha256
-from sluice.model.reference import Reference, read_reference
+from sluice.model.artifact.reference import Reference, read_reference
 from sluice.policy import CanaryPolicy
 from sluice.served.scoring import MODEL_FILE, Model, load_model
 

@@ -9,7 +9,7 @@ from flows.canary.loaded import Both, Loaded
 from flows.canary.replayed_rows import Rows
 from sluice.canary.replay import Latency, Opinion, OtherUnit, Replayed, Tally, judged
 from sluice.errors import UsageError
-from sluice.model.reference import Numbers, rows_from
+from sluice.model.artifact.reference import Numbers, rows_from
 from sluice.monitor.units import changed_unit
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, accepted

@@ -20,13 +20,13 @@ from flows.facts.scored import Scored
 from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
 from sluice.identity import file_sha256, sha256
 from sluice.model.classes.summary import class_summary
-from sluice.model.metrics import summary
+from sluice.model.quality.metrics import summary
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
     from sluice.gate.decide import Verdict
     from sluice.model.classes.metrics_file import ClassMetrics
-    from sluice.model.metrics_file import Metrics
+    from sluice.model.quality.metrics_file import Metrics
     from sluice.policy import GatePolicy
 
 _SENTENCES = {

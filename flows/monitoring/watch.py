@@ -24,8 +24,8 @@ from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
-from sluice.model.metrics_file import Metrics
-from sluice.model.reference import read_reference
+from sluice.model.artifact.reference import read_reference
+from sluice.model.quality.metrics_file import Metrics
 from sluice.monitor.day import Day, Tally
 from sluice.monitor.estimate import calibration_error
 from sluice.monitor.judge import Watched, judge

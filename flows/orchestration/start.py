@@ -196,7 +196,7 @@ def _followed(home: Path, releases: Releases, wanted: Wanted, mark: str) -> Outc
 def _preload() -> None:
     """Import what the first steps need while Prefect's server, on another core, still loads."""
     from gx import suite
-    from sluice.model import training
+    from sluice.model.fit import training
 
     suite.engine()
     training.preload()

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from sluice.canary.counts import BINS
 from sluice.canary.verdict import AS_BEFORE, Change, Expectation
-from sluice.model.reference import Numbers, Reference, Texts
-from sluice.model.statistics import wilson
+from sluice.model.artifact.reference import Numbers, Reference, Texts
+from sluice.model.quality.statistics import wilson
 from sluice.percent import percent
 from sluice.policy import CanaryPolicy
 from sluice.served.contract import Column, Contract

@@ -17,8 +17,8 @@ from sluice.draft.proposals import Choices, Proposal, Roles
 from sluice.draft.sample_file import sample_text
 from sluice.draft.sampling import Sample, Seen
 from sluice.errors import Refused, UsageError
-from sluice.model.split import deciding, parts, row_hashes
-from sluice.model.table import read_table, typed
+from sluice.model.data.split import deciding, parts, row_hashes
+from sluice.model.data.table import read_table, typed
 from sluice.percent import percent
 from sluice.policy import SplitPolicy
 from sluice.served.contract import load_contract

@@ -2,7 +2,7 @@
 
 from sluice.gate.case import Case, Comparison
 from sluice.gate.net_benefit import Saving, beside_champion, margin_of
-from sluice.model.error_costs import PER
+from sluice.model.quality.error_costs import PER
 
 
 def held_sentence(case: Case, compared: Comparison, *, is_better: bool) -> str:

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from sluice.model.classes.metrics_file import ClassMetrics
-from sluice.model.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import convert, read_json
-from sluice.model.metrics_file import Measures, Metrics
-from sluice.model.tuning_file import Tuning
+from sluice.model.quality.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.quality.metrics_file import Measures, Metrics
 
 NAME = "evidence.json"
 # Parts that are in the file only where there is a champion, a replay or several classes; all others

@@ -15,7 +15,7 @@ from support.asgi import client as connected
 from bento import process
 from bento.answers import Served, load_served
 from bento.ops.settings import load
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 from sluice.served.predictions import person_hash
 
 SALT = "a text of sixteen signs"

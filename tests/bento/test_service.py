@@ -28,7 +28,7 @@ from bento.app import drawn
 from bento.http.request_body import Refusal
 from bento.ops.settings import Settings, load
 from sluice.errors import UsageError
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 from sluice.served.encoding import InvalidFields, assemble, encode, read_records
 from sluice.served.predictions import person_id
 from sluice.served.scoring import Session

@@ -20,7 +20,7 @@ from support.model_artifacts import MODEL
 from flows.adapters.image import bento
 from flows.adapters.process import run
 from models.attrition import sample
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Column, Contract, load_contract
 from sluice.served.encoding import encode
 from sluice.served.scoring import load_model, score_matrix

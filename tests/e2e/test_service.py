@@ -31,7 +31,7 @@ from flows.adapters import server
 from flows.adapters.image import bento
 from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 
 TAG = "0123456789abcdef"
 ENV = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}

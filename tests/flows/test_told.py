@@ -38,8 +38,8 @@ from flows.orchestration.shown import Shown
 from flows.project import settings
 from flows.release import carry_out
 from flows.views import terminal
+from sluice.model.data.split import parts, row_hashes
 from sluice.model.json_file import parse_json
-from sluice.model.split import parts, row_hashes
 from sluice.policy import load_policy
 
 P = ParamSpec("P")

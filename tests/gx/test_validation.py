@@ -29,7 +29,7 @@ from gx.report import Example, Finding, Report
 from gx.validation import validate
 from models.attrition import sample
 from sluice.errors import Refused, UsageError
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Column, Contract, load_contract
 from sluice.served.encoding import encode
 from sluice.served.table_refusals import TableRefused

@@ -15,8 +15,8 @@ from flows.project.root import ROOT
 from flows.project.settings import Settings
 from gx.validation import validate
 from sluice.gitops.deploy_files import kubernetes_name
-from sluice.model.split import deciding, parts, row_hashes
-from sluice.model.table import read_table, typed
+from sluice.model.data.split import deciding, parts, row_hashes
+from sluice.model.data.table import read_table, typed
 from sluice.policy import Policy, load_policy
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import encode, feature_names, read_records

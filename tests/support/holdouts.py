@@ -14,8 +14,8 @@ from scipy import special
 
 from sluice.gate.case import Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
-from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
-from sluice.model.operating_point import choose_threshold
+from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
+from sluice.model.quality.operating_point import choose_threshold
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
 

@@ -32,7 +32,7 @@ from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from flows.steps.smoke import SMOKE, Smoked
 from models.attrition import sample
-from sluice.model.split import row_hashes
+from sluice.model.data.split import row_hashes
 from sluice.policy import load_policy
 
 MODEL = Path(__file__).parents[2] / "models" / "attrition"

@@ -172,7 +172,7 @@ def _refused(data: bytes, drafted: "Draft", model: str, source: str) -> str:
     from flows.views import findings as view
     from flows.views.progress import working
     from gx.validation import validate
-    from sluice.model.table import read_table
+    from sluice.model.data.table import read_table
     from sluice.policy import load_policy
     from sluice.served.contract import load_contract
 

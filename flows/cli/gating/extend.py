@@ -40,9 +40,9 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
     from flows.views.progress import working
-    from sluice.model.extension import extended
-    from sluice.model.table import read_table
-    from sluice.model.table_file import to_csv
+    from sluice.model.data.extension import extended
+    from sluice.model.data.table import read_table
+    from sluice.model.data.table_file import to_csv
 
     if to.exists():
         raise UsageError(f"{to} is there already", "Name a file that is not, with --to.")

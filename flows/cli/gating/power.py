@@ -154,10 +154,10 @@ def _count_holdout(request: "Request") -> tuple[dict[str, int], float]:
     from flows.steps.split import SPLIT
     from flows.steps.validate import VALIDATE
     from sluice.gate import power
-    from sluice.model.clusters import numbered
-    from sluice.model.model_artifact import segment_groups
-    from sluice.model.split import GROUP
-    from sluice.model.table import from_parquet
+    from sluice.model.artifact.model_artifact import segment_groups
+    from sluice.model.data.split import GROUP
+    from sluice.model.data.table import from_parquet
+    from sluice.model.quality.clusters import numbered
 
     runner = Plainly(request.settings.home, request.model)
     rows = runner.do(SPLIT, request, runner.do(VALIDATE, request))

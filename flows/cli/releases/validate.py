@@ -42,7 +42,7 @@ def run_validate(
     from flows.views.progress import working
     from gx.freshness import Asked, with_freshness
     from gx.validation import validate
-    from sluice.model.table import read_table
+    from sluice.model.data.table import read_table
     from sluice.served.table_refusals import TableRefused
 
     try:

@@ -36,8 +36,8 @@ def run_features(settings: "Settings", model: str, rows: Path, to: Path) -> int:
     from flows.views.progress import working
     from flows.views.wording import count
     from sluice.errors import UsageError
-    from sluice.model.feature_table import AS_OF, feature_table
-    from sluice.model.table import to_parquet
+    from sluice.model.data.feature_table import AS_OF, feature_table
+    from sluice.model.data.table import to_parquet
     from sluice.served.contract import load_contract
 
     if to.exists() and to.resolve() == rows.resolve():

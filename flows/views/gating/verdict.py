@@ -13,8 +13,8 @@ from sluice.gate.order import place
 from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.classes.summary import class_summary
 from sluice.model.json_file import Unreadable, convert
-from sluice.model.metrics import at_threshold, summary, worst_group
-from sluice.model.metrics_file import Confusion, Group, Intervals
+from sluice.model.quality.metrics import at_threshold, summary, worst_group
+from sluice.model.quality.metrics_file import Confusion, Group, Intervals
 
 _MARKS = {
     "met": "[green]met[/]   ",

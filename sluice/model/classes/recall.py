@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.model.clusters import INDEPENDENT, Design, design_of
-from sluice.model.statistics import wilson_high, wilson_low
+from sluice.model.quality.clusters import INDEPENDENT, Design, design_of
+from sluice.model.quality.statistics import wilson_high, wilson_low
 
 Limits = tuple[float, float, float]  # value, lower limit, upper limit
 

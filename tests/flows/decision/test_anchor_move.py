@@ -23,7 +23,7 @@ from sluice.errors import Refused, SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, write_evidence
 from sluice.gitops.state import Override, Standing
 from sluice.gitops.trailers import read_trailers
-from sluice.model.metrics_file import (
+from sluice.model.quality.metrics_file import (
     Confusion,
     CrossValidation,
     Group,

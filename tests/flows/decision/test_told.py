@@ -10,7 +10,7 @@ from flows.facts.decided import NOT_PROMOTED, Decided
 from flows.facts.scored import Scored
 from flows.project.root import ROOT
 from sluice.gate.decide import Verdict
-from sluice.model.metrics_file import Metrics
+from sluice.model.quality.metrics_file import Metrics
 from sluice.policy import GatePolicy
 
 # Who writes these files, works them out anew, or gives them out.

@@ -16,9 +16,9 @@ from flows.evidence import diagnostics
 from flows.evidence.diagnostics import Diagnosed, Material
 from models.attrition import sample
 from sluice.gitops.evidence import Drift
+from sluice.model.artifact.reference import histogram
+from sluice.model.data.table import read_table, to_parquet, typed
 from sluice.model.json_file import Unreadable
-from sluice.model.reference import histogram
-from sluice.model.table import read_table, to_parquet, typed
 from sluice.policy import DriftPolicy
 from sluice.served.scoring import load_model
 

@@ -34,7 +34,7 @@ from flows.project import settings
 from models.attrition import sample
 from sluice.gitops import state
 from sluice.gitops.state import Canary
-from sluice.model.table import read_table
+from sluice.model.data.table import read_table
 from sluice.monitor.report import WATCH, Finding, Live, Promised, Report
 from sluice.monitor.triggers import Triggers
 

@@ -15,7 +15,7 @@ from flows.predict.rows_file import read_rows
 from gx.validation import validate
 from models.attrition import sample
 from sluice.errors import Refused
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import load_contract
 from sluice.served.uploaded_table import Sheet, check_record
 

@@ -23,10 +23,10 @@ from flows.project import settings
 from flows.steps import recheck
 from models.attrition import sample
 from sluice.errors import UsageError
+from sluice.model.data.table import from_parquet
+from sluice.model.data.times import TIME
 from sluice.model.json_file import read_json
-from sluice.model.metrics_file import TrainedMetrics
-from sluice.model.table import from_parquet
-from sluice.model.times import TIME
+from sluice.model.quality.metrics_file import TrainedMetrics
 
 FIRST = datetime.date(2025, 1, 1)
 A_DAY = 12  # rows of one day

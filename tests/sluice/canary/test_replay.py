@@ -8,7 +8,7 @@ import pytest
 
 from sluice.canary.replay import SHARES, Opinion, OtherUnit, Tally, judged
 from sluice.canary.verdict import AS_BEFORE
-from sluice.model.reference import Numbers, Reference
+from sluice.model.artifact.reference import Numbers, Reference
 from sluice.policy import CanaryPolicy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import Columns

@@ -30,9 +30,9 @@ from sluice.gate.paired import (
 )
 from sluice.gate.power import margin_needed
 from sluice.gate.sequential import log_e_value
-from sluice.model.clusters import of_share
-from sluice.model.metrics import by_segment, intervals
-from sluice.model.statistics import (
+from sluice.model.quality.clusters import of_share
+from sluice.model.quality.metrics import by_segment, intervals
+from sluice.model.quality.statistics import (
     calibration_gap,
     roc_auc,
     roc_auc_interval,

@@ -38,7 +38,7 @@ from sluice.gate.paired import (
 from sluice.gate.power import margin_needed
 from sluice.gate.sequential import log_e_value
 from sluice.gate.travelling import brier_skill, lift_floor
-from sluice.model.statistics import (
+from sluice.model.quality.statistics import (
     brier,
     calibration_gap,
     roc_auc,

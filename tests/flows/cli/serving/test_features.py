@@ -9,7 +9,7 @@ from support.command_line import Sluice
 from support.releases import Story
 
 from models.attrition import sample
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import encode, feature_names
 

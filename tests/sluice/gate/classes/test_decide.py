@@ -15,7 +15,7 @@ from sluice.gate.classes.decide import decide
 from sluice.gate.decide import Verdict
 from sluice.model.classes.trained import Part, Ships, released_metrics
 from sluice.model.classes.trained import trained_metrics as trained
-from sluice.model.tuning_file import Trial
+from sluice.model.fit.tuning_file import Trial
 from sluice.policy import GatePolicy, load_policy
 from sluice.served.words import Words
 

@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 from sluice.model.classes import metrics
 from sluice.model.classes.ranking import of_each_class, ranked
 from sluice.model.classes.recall import mean_of, mean_recall
-from sluice.model.statistics import wilson_high, wilson_low
+from sluice.model.quality.statistics import wilson_high, wilson_low
 
 NAMES = ("a", "b", "c")
 
