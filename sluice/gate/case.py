@@ -152,9 +152,14 @@ class Case:
         """Whether there is no champion to compare with, or an override says to go on without one
         that cannot be.
         """
-        return self.holdout.champion is None or (
-            self.champion is None and self.facts.waived == "comparable"
-        )
+        return is_first(self.holdout.champion, self.champion, self.facts)
+
+
+def is_first(champion: object | None, compared: object | None, facts: Facts) -> bool:
+    """Whether a candidate has to clear every floor: there is no champion, or there is one that is
+    not compared, and an override says to go on without.
+    """
+    return champion is None or (compared is None and facts.waived == "comparable")
 
 
 def number_at(document: object, *path: str) -> float:
