@@ -20,7 +20,7 @@ from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
-FIGURES, WORDS = "figures", "words"
+FIGURES, PROMOTED, WORDS = "figures", "promoted", "words"
 BY_HASH, BY_TIME = "hash", "time"
 _USUAL = ("by", BY_HASH)
 EXCLUDED, INCLUDED = "excluded", "included"
@@ -139,8 +139,10 @@ class GatePolicy:
     beside them: the threshold is then where the errors cost least, and models are compared by what
     theirs cost as they ship. `margin` is then a share of what it costs to find nobody.
 
-    `told` says what leaves a release of a look at the holdout: its `figures`, or `words`, which are
-    whether the candidate is promoted. With words, no HOLD replaces a champion: that would be told.
+    `told` says what leaves a release of a look at the holdout: its `figures`; or `words`, which are
+    whether the candidate is promoted; or both by the verdict: figures of the whole holdout, and
+    none of a group, where the candidate is `promoted`, and the word where it is not. Only with
+    figures may a HOLD replace a champion: otherwise that would be told.
     """
 
     flagged_ceiling: float
@@ -176,8 +178,13 @@ class GatePolicy:
 
     @property
     def worded(self) -> bool:
-        """Whether no figure of the holdout is told."""
-        return self.told == WORDS
+        """Whether a look tells a word, and no figure unless the candidate is promoted."""
+        return self.told != FIGURES
+
+    @property
+    def promoted_figures(self) -> bool:
+        """Whether figures of the whole holdout are told of a candidate that is promoted."""
+        return self.told != WORDS
 
     @property
     def costed(self) -> bool:
@@ -552,9 +559,12 @@ def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
         raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
-    if gate.told not in (FIGURES, WORDS):
+    if gate.told not in (FIGURES, PROMOTED, WORDS):
         what = f"{source}: [gate] told is {gate.told!r}"
-        raise UsageError(what, f"Known: {FIGURES}, {WORDS}.")
+        raise UsageError(what, f"Known: {FIGURES}, {PROMOTED}, {WORDS}.")
+    if several and gate.told == PROMOTED:
+        what = f"{source}: [gate] told is {gate.told!r} beside [{CLASSES}]"
+        raise UsageError(what, f"With several classes it is {FIGURES} or {WORDS}.")
     if gate.look_choice == "best" and not gate.look_days:
         what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
         raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")

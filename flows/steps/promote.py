@@ -111,15 +111,16 @@ def _champion(
 ) -> Champion:
     """What is recorded of the release beside the entry."""
     case, candidate = report.decision.case, report.candidate
-    scored = report.decision.scored.facts
+    outcome = told.of(report.decision)
+    measured = outcome.metrics or outcome.of_classes
     return Champion(
         tag=image.tag,
         digest=image.digest,
         image=report.request.image,
         release=number,
         model=candidate.trained.facts.model,
-        recall=UNSET if scored.recall is None else scored.recall,
-        precision=UNSET if scored.precision is None else scored.precision,
+        recall=measured.holdout.recall if measured else UNSET,
+        precision=measured.holdout.precision if measured else UNSET,
         data=report.request.data.sha256,
         training=candidate.split.hash(TRAIN_ROWS),
         against=case.champion,

@@ -188,8 +188,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     Where the target has several classes, `class_metrics` stand in the place of `metrics`.
 
-    `told` is "words" where the policy lets no figure of the holdout out; what would hold one is
-    None or empty then. `override` and `policy_changed` are one sentence each, where there is
+    `told` is "words" where the policy lets no figure of the holdout out, and "promoted" where it
+    lets those of the whole out of what is promoted; what would hold another is None or empty then.
+    `override` and `policy_changed` are one sentence each, where there is
     something to say. `forecast` is what a replay foretold of the canary, as it said it.
     """
 
