@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from scipy import stats
-from support.holdouts import Trial, World, groups, measured, model, world
+from support.holdouts import Trial, World, groups, measured, model, require_readable, world
 
 from sluice.gate import as_shipped, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Facts, Holdout, Model, Rule
@@ -70,7 +70,10 @@ class Judged:
         told = intervals(labels, candidate.scores, candidate.threshold, level, holdout.clusters)
         by = by_segment(labels, candidate.flagged, holdout.segments, level, holdout.clusters)
         metrics |= msgspec.json.decode(msgspec.json.encode({"intervals": told, "segments": by}))
-        return decide(metrics, holdout, facts, trial.policy, words=trial.words)
+        verdict = decide(metrics, holdout, facts, trial.policy, words=trial.words)
+        for rule in verdict.rules:
+            require_readable(rule)
+        return verdict
 
     @property
     def labels(self) -> np.ndarray:

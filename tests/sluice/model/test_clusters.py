@@ -347,6 +347,12 @@ def test_an_area_of_clusters_that_is_perfect_has_no_odds_and_no_error() -> None:
     assert roc_auc_interval(labels, 1.0 - labels, 0.9, clusters) == (0.0, 0.0)
 
 
+def test_a_part_in_which_nothing_is_off_has_no_spread_that_groups_could_share() -> None:
+    """Each part holds one row, so no row differs from the mean of its part."""
+    gap = calibration_gap(LABELS[:3], SCORES[:3], 0.05, clusters=np.array([0, 0, 1]))
+    assert 0.0 <= gap.low <= gap.value <= gap.high
+
+
 def folded(variances: list[float]) -> Callable[[float], tuple[float, float]]:
     """Mean and standard deviation of the calibration error over equally large parts, each of whose
     mean outcomes has such a variance, for a true gap: distances of normal variables from zero.
