@@ -8,6 +8,7 @@ not among them.
 """
 
 import contextlib
+import datetime
 import io
 import json
 import re
@@ -20,10 +21,12 @@ import msgspec
 import numpy as np
 import pytest
 from support import environment, releases
+from support.prediction_logs import write_days
 from support.releases import Story
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
+from flows.audit.find_release import artifact, trace
 from flows.engine.outcome import Outcome
 from flows.engine.perform import Plainly
 from flows.engine.phases import Report
@@ -32,6 +35,7 @@ from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.evidence import tracking
 from flows.gitops import manifest_repo
+from flows.monitoring.watch import look
 from flows.orchestration import run_page
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.run_page import PrefectPage
@@ -39,9 +43,13 @@ from flows.orchestration.shown import Shown
 from flows.project import settings
 from flows.release import carry_out
 from flows.views import terminal
+from sluice.errors import SluiceError
+from sluice.identity import sha256
 from sluice.model.json_file import parse_json
 from sluice.model.split import parts, row_hashes
+from sluice.monitor.quality import Promise
 from sluice.policy import load_policy
+from sluice.served.scoring import load_model
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
@@ -73,6 +81,7 @@ class World:
     promoted: set[str] = field(default_factory=set)
     grouped: set[str] = field(default_factory=set)
     verdicts: list[str] = field(default_factory=list)
+    watched: Promise | str = ""
 
     def add(self, place: str, text: str) -> None:
         self.told[place].append(text)
@@ -198,6 +207,21 @@ def kept(story: Story, world: World) -> None:
         world.add("registry", f"{name}\n{content.decode()}")
 
 
+def watched(log: Path) -> Promise | str:
+    """What the monitor holds the live release to, after a day; the error where it cannot."""
+    given, today = settings.load(), datetime.datetime.now(datetime.UTC).date()
+    place = log.with_name("artifact")
+    place.mkdir()
+    for name, content in artifact(trace(given, "live", "attrition")).items():
+        (place / name).write_bytes(content)
+    digest = f"sha256:{sha256((place / 'model.onnx').read_bytes())}"
+    write_days(log, load_model(place), digest, [today], 60)
+    try:
+        return look(given, "attrition", str(log), today).watched.promise
+    except SluiceError as error:
+        return str(error)
+
+
 def played(first: Story, folder: Path, tools: str, told: str, *, swapped: bool) -> World:
     """A first release, its commit, and a candidate that is not better; in a world of its own."""
     world = World()
@@ -219,6 +243,7 @@ def played(first: Story, folder: Path, tools: str, told: str, *, swapped: bool) 
         releases.point(story.project, changed)
         once(world)
         kept(story, world)
+        world.watched = watched(folder / "log")
     for number, path in enumerate((folder, folder.parent)):
         world.ids[str(path)] = f"<folder {number}>"
     return world
@@ -283,6 +308,20 @@ def _among(world: World, place: str, figures: set[str]) -> set[str]:
     """Those of the figures that were told there."""
     text = "\n".join(world.told[place])
     return {figure for figure in figures if figure in text}
+
+
+def test_what_is_live_is_held_to_the_whole_where_that_is_told(
+    worlds: dict[tuple[str, bool], World],
+) -> None:
+    figures, promoted = (worlds[told, False].watched for told in ("figures", "promoted"))
+    assert isinstance(figures, Promise)
+    assert isinstance(promoted, Promise)
+    assert figures.groups
+    assert promoted == replace(figures, groups={})
+    refused = worlds["words", False].watched
+    assert isinstance(refused, str)
+    assert "tells no figure, so nothing was promised of it" in refused
+    assert 'Write told = "promoted"' in refused
 
 
 @pytest.mark.parametrize("level", ["words", "promoted"])
