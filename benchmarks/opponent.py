@@ -1,6 +1,6 @@
 """Somebody without the labels of the holdout who uses everything that is told after a look.
 
-    python -m benchmarks.opponent            1,000 sequences of 200 looks: a minute on one core
+    python -m benchmarks.opponent            1,000 sequences of 200 looks: three minutes on one core
     python -m benchmarks.opponent --quick    100 sequences: its figures say little
 
 The world: 2,400 rows near the cut are positives with one probability, as far as anybody without
