@@ -268,7 +268,8 @@ class CanaryPolicy:
     how much more of its requests may fail or be refused than of stable's. Requests are to be
     answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
     are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
-    `replay_changed` is the largest share of replayed rows whose flag a candidate may change.
+    `replay_changed` is the largest share of replayed rows whose flag a candidate may change, or
+    whose class.
     """
 
     level: float = 0.05

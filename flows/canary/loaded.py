@@ -30,6 +30,12 @@ class Both:
     candidate: Loaded
     policy: CanaryPolicy
 
+    @property
+    def of_one_kind(self) -> bool:
+        """Whether both have one positive class, or both several classes."""
+        kinds = {one.model.contract.target.several for one in (self.running, self.candidate)}
+        return len(kinds) == 1
+
 
 def loaded(folder: Path, name: str) -> Loaded:
     """The model of an artifact, whose bytes are known to be the right ones."""

@@ -13,7 +13,6 @@ COMMANDS = (
     "sluice labels add FILE",
     "sluice monitor",
     "sluice power",
-    "sluice replay",
     "sluice validate --docs FOLDER",
 )
 
