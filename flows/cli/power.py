@@ -14,6 +14,8 @@ from flows.facts.step_files import HOLDOUT_ROWS
 from sluice.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from flows.engine.request import Request
     from flows.project.settings import Settings
 
@@ -38,7 +40,8 @@ def power(
 ) -> None:
     """Show how small a gain in recall the holdout can find.
 
-    In all and by group; and how many positives a wanted gain needs.
+    In all and by group; and how many positives a wanted gain needs. Of several classes it is the
+    mean recall, in all and class by class.
 
     Example: sluice power MODEL --positives 7000 --prevalence 0.48
     """
@@ -67,7 +70,6 @@ def run_power(
     """Print what the holdout of a model, or the assumed one, can tell; the exit code is 0."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
-    from flows.project.one_class import require_one_class
     from flows.views import power as view
     from flows.views.progress import working
     from sluice.gate import power
@@ -76,7 +78,8 @@ def run_power(
     _check(question)
     with working("Read the data"):
         request = begin(settings, real_tools(), model, data)
-    require_one_class(request.contract, "sluice power")
+    if request.contract.target.several:
+        return _of_classes(request, question, as_json=as_json)
     if question.positives is None:
         with working("Count the holdout"):
             counts, prevalence = _count_holdout(request)
@@ -108,6 +111,40 @@ def run_power(
         print(json.dumps(told, indent=1))
     else:
         view.show(report, gate.margin, grouped_by)
+    return 0
+
+
+def _of_classes(request: "Request", question: Question, *, as_json: bool) -> int:
+    """The same where the target has several classes."""
+    from flows.views import class_power as view
+    from flows.views.progress import working
+    from sluice.gate import power
+    from sluice.gate.classes.power import report
+
+    classes = request.contract.target.classes
+    if question.positives is not None:
+        raise UsageError(
+            f"--positives is {question.positives} and the target has {len(classes)} classes",
+            "None of them is the positive one: leave it out, and the holdout is counted.",
+        )
+    _check_gains(question.differences, question.discordant)
+    with working("Count the holdout"):
+        labels, _, clusters = _holdout(request)
+        rows = {
+            name: power.count(labels == place, {}, clusters)[power.WHOLE]
+            for place, name in enumerate(classes)
+        }
+    gate, group = request.policy.gate, request.contract.group
+    wanted = question.differences or power.WANTED
+    found = report(rows, gate.level, discordant=question.discordant, wanted=wanted)
+    grouped_by = group.name if group else ""
+    if as_json:
+        told = {"schema": 1, "model": request.model, **asdict(found)}
+        if grouped_by:
+            told["grouped_by"] = grouped_by
+        print(json.dumps(told, indent=1))
+    else:
+        view.show(found, gate.margin, grouped_by)
     return 0
 
 
@@ -150,20 +187,25 @@ def _count_holdout(request: "Request") -> tuple[dict[str, int], float]:
     as a release does; nothing is scored, and no use of the holdout is spent. Where the contract has
     a group, rows of one group count as one.
     """
+    from sluice.gate import power
+    from sluice.model.model_artifact import segment_groups
+
+    labels, holdout, clusters = _holdout(request)
+    counts = power.count(labels, segment_groups(request.contract, holdout), clusters)
+    return counts, int((labels == 1).sum()) / max(len(labels), 1)
+
+
+def _holdout(request: "Request") -> "tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]":
+    """The labels of the holdout, its columns, and the groups of its rows as numbers."""
     from flows.engine.perform import Plainly
     from flows.steps.split import SPLIT
     from flows.steps.validate import VALIDATE
-    from sluice.gate import power
     from sluice.model.clusters import numbered
-    from sluice.model.model_artifact import segment_groups
     from sluice.model.split import GROUP
     from sluice.model.table import from_parquet
 
     runner = Plainly(request.settings.home, request.model)
     rows = runner.do(SPLIT, request, runner.do(VALIDATE, request))
     holdout = from_parquet(rows.read(HOLDOUT_ROWS))
-    contract = request.contract
-    labels = holdout[contract.target.column]
     clusters = numbered(holdout.get(GROUP))
-    counts = power.count(labels, segment_groups(contract, holdout), clusters)
-    return counts, int((labels == 1).sum()) / max(len(labels), 1)
+    return holdout[request.contract.target.column], holdout, clusters

@@ -12,7 +12,6 @@ COMMANDS = (
     "sluice init FILE --update",
     "sluice labels add FILE",
     "sluice monitor",
-    "sluice power",
     "sluice validate --docs FOLDER",
 )
 

@@ -597,3 +597,11 @@ def test_a_class_that_no_row_has_is_told_with_all_of_them() -> None:
     found = validate(contract, read_table(table, contract, "parcels.csv"), minimum_rows=1)
     [finding] = [one for one in found.findings if one.rule == "one class"]
     assert finding.fix == "Rows of each are required: damaged, late, on time."
+
+
+def test_a_further_class_is_advised_as_one_and_not_as_a_third_value() -> None:
+    table = parcels.to_csv(500).decode().replace(",late\n", ",stolen by a fox\n", 1)
+    contract = parcels.contract()
+    frame = read_table(table.encode(), contract, "parcels.csv")
+    [finding] = [one for one in judge(frame, contract).findings if one.column == "Outcome"]
+    assert finding.fix.endswith("A new one goes into the contract first.")

@@ -202,13 +202,28 @@ def test_what_does_not_know_classes_says_so_and_is_named_beforehand(
     entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.load()
-    with pytest.raises(UsageError, match=r"3 classes, and `sluice power` knows"):
-        run_power(given, NAME, None, Question(None, (), 0.1), as_json=False)
     with pytest.raises(UsageError, match=r"`sluice validate --docs FOLDER` knows"):
         run_validate(given, NAME, None, tmp_path / "docs", as_json=False)
     assert not (tmp_path / "docs").exists()
     capsys.readouterr()
     assert run_validate(given, NAME, None, None, as_json=False) == 0
-    assert "sluice power" in capsys.readouterr().err
+    assert "sluice monitor" in capsys.readouterr().err
     run_plan(given, NAME, None, as_json=False, cache=True)
-    assert "sluice power" in capsys.readouterr().err
+    assert "sluice monitor" in capsys.readouterr().err
+
+
+def test_power_tells_of_the_mean_and_of_each_class(
+    entered: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, usual = settings.load(), Question(None, (), 0.1)
+    assert run_power(given, NAME, None, usual, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told["classes"]] == list(parcels.CLASSES)
+    assert sum(one["rows"] for one in told["classes"]) == told["rows"]
+    assert told["at_level"] < told["at_use"]
+    assert run_power(given, NAME, None, usual, as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "mean recall" in out
+    assert "positives" not in out
+    with pytest.raises(UsageError, match="--positives is 70 and the target has 3 classes"):
+        run_power(given, NAME, None, Question(70, (), 0.1), as_json=False)
