@@ -54,6 +54,7 @@ check: develop
 	@$(BIN)/uv lock --check --quiet
 	@$(BIN)/python -m scripts.column_docs --check
 	@$(BIN)/python -m scripts.contract_reference --check
+	@$(BIN)/python -m scripts.policy_reference --check
 	@$(BIN)/pytest -p no:randomly --quiet tests/house/test_house.py tests/house/test_use_case_words.py tests/workflows
 
 e2e:

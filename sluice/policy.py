@@ -495,6 +495,24 @@ def changes(before: Policy, after: Policy) -> list[str]:
     return changed
 
 
+def limits_of(table: str, field: Field[Any]) -> str:
+    """What a number of a table may be, as the reference of policies says it; empty where it is no
+    number, or a check of its own says it.
+    """
+    bounds, where_stated = _BOUNDS.get(field.name), _BOUNDS_WHERE_STATED.get(field.name)
+    if table == "gate" and bounds:
+        return f"{bounds[0]:g} to {bounds[1]:,.15g}"
+    if table == "gate" and where_stated:
+        none = "; 0 states none" if field.name in _NO_SHARES else ""
+        return f"{where_stated[0]:g} to {where_stated[1]:,.15g}{none}"
+    if field.name in _COUNTS:
+        return "at least 1"
+    if field.name in _LIMITS:
+        return "at least 0"
+    shares = _sort_of(field) == "float" and field.name not in _NO_SHARES
+    return "above 0 and below 1" if shares else ""
+
+
 def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
     if raw.get("schema") != 1:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
@@ -598,7 +616,7 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
 def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     """The value of a key, checked against the type of its field; a list becomes a tuple."""
     value = tuple(given) if isinstance(given, list) else given
-    sort = getattr(field.type, "__name__", str(field.type)).split("[")[0]
+    sort = _sort_of(field)
     what = f"{source}: [{table}] {field.name} is {value!r}"
     if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
         raise UsageError(what, f"It takes a value of type {sort}.")
@@ -611,6 +629,11 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     if field.name in _LIMITS and cast(int, value) < 0:
         raise UsageError(what, "It counts something: at least 1, or 0 for no limit.")
     return value
+
+
+def _sort_of(field: Field[Any]) -> str:
+    """The name of the type of a field, such as "float"."""
+    return getattr(field.type, "__name__", str(field.type)).split("[")[0]
 
 
 def _is_name(entry: object) -> bool:
