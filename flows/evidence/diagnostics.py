@@ -46,7 +46,7 @@ from sluice.model.metrics_file import Measures
 from sluice.model.monotone import directions
 from sluice.model.reference import read_reference
 from sluice.model.table import from_parquet
-from sluice.model.training import Recipe, one_thread_each
+from sluice.model.training import Recipe, one_thread_each, row_weights
 from sluice.model.tuning_file import Parameters
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Contract, load_contract
@@ -350,7 +350,8 @@ def _recipe(given: Material, contract: Contract) -> Recipe:
 
 
 def _encoded(contract: Contract, columns: Columns) -> Part:
-    return Part(encode(contract, columns), columns[contract.target.column])
+    labels, weights = columns[contract.target.column], row_weights(contract, columns)
+    return Part(encode(contract, columns), labels, weights)
 
 
 def _refitted(
@@ -359,5 +360,5 @@ def _refitted(
     """The scores of the validation rows, shape (rows,), by the recipe fitted under a contract."""
     learnt = _encoded(contract, train)
     with one_thread_each():
-        fitted = _recipe(given, contract).fit(learnt.features, learnt.labels)
+        fitted = _recipe(given, contract).fit(learnt.features, learnt.labels, learnt.weights)
         return fitted.score(encode(contract, validation))

@@ -37,16 +37,21 @@ class Scorer(Protocol):
         ...
 
 
-# From features and labels to what scores other rows.
-Fit = Callable[[np.ndarray, np.ndarray], Scorer]
+# From features, labels and what each row counts for to what scores other rows.
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray | None], Scorer]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Rows to learn from or to judge on: features (rows, columns), labels (rows,)."""
+    """Rows to learn from or to judge on: features (rows, columns), labels (rows,).
+
+    `weights` are what each row counts for where it is learnt from, (rows,); None where all count
+    alike. Rows that judge count once.
+    """
 
     features: np.ndarray
     labels: np.ndarray
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,8 @@ def learn(fit: Fit, train: Part, validation: Part, chosen: np.ndarray) -> Learnt
     from sklearn.metrics import average_precision_score
 
     features, labels = train.features[chosen], train.labels[chosen]
-    fitted = fit(features, labels)
+    weights = None if train.weights is None else train.weights[chosen]
+    fitted = fit(features, labels, weights)
     learnt = average_precision_score(labels, fitted.score(features))
     scores = fitted.score(validation.features)
     judged = average_precision_score(validation.labels, scores)

@@ -82,9 +82,11 @@ class Recipe:
     coding: Coding = PLAIN
     monotone: tuple[int, ...] = ()
 
-    def fit(self, features: np.ndarray, labels: np.ndarray) -> Fitted:
+    def fit(
+        self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> Fitted:
         """The recipe fitted to these rows; bit-equal for equal rows."""
-        rows = Rows(features, labels, self.numeric, self.coding, None, self.monotone)
+        rows = Rows(features, labels, self.numeric, self.coding, weights, self.monotone)
         return Fitted(fit_rows(self.family, self.parameters, rows))
 
 

@@ -162,18 +162,21 @@ def test_learning_on_more_rows_is_shown_in_order() -> None:
     matrix = random.normal(size=(400, 2))
     labels = (matrix[:, 0] > 0).astype(int)
     seen = []
+    counted = []
 
-    def fit(x: np.ndarray, y: np.ndarray) -> Scorer:
+    def fit(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Scorer:
         seen.append({tuple(row) for row in x})
+        counted.append(weights)
         return FirstColumn()
 
-    rows = Part(matrix, labels)
+    rows = Part(matrix, labels, np.arange(400.0))
     sets = learning_sets(labels, (1.0, 0.1, 0.5), seed=1)
     found = [learn(fit, rows, rows, chosen) for chosen in sets]
     assert [entry.point.rows for entry in found] == [40, 200, 400]
     assert all(entry.point.validation == 1.0 for entry in found)
     assert all(np.array_equal(entry.scores, matrix[:, 0]) for entry in found)
     assert seen[0] < seen[1] < seen[2]
+    assert all(np.array_equal(w, chosen) for w, chosen in zip(counted, sets, strict=True))
 
 
 def test_a_share_with_one_class_only_is_left_out() -> None:
