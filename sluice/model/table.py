@@ -64,12 +64,37 @@ def _as_texts(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
         what = f"{source} has a header and no rows; at least one row is required"
         raise TableRefused("empty", what, "Export it again, with its rows.")
     order = [column.name for column in contract.columns if column.name in table.column_names]
-    frame: pd.DataFrame = table.select(order).unify_dictionaries().to_pandas()
+    frame = _frame(table.select(order).unify_dictionaries())
     if contract.reading.missing or contract.reading.decimal == ",":
         commas = read is _csv  # a Parquet file has numbers, and no sign of its own in them
         for name in order:
             frame[name] = _as_read(frame[name], contract.find(name), commas=commas)
     return frame
+
+
+def _frame(table: Any) -> "pd.DataFrame":
+    """An Arrow table of texts as a frame of categoricals, without look-ups of them."""
+    import pandas as pd
+
+    columns: dict[str, pd.Series[Any]] = {}
+    for name in table.column_names:
+        columns[name] = table[name].to_pandas()
+        forget_look_ups(columns[name].to_frame())
+    return pd.DataFrame(columns, copy=False)
+
+
+def forget_look_ups(frame: "pd.DataFrame") -> None:
+    """Drop what pandas keeps to look up the texts of categoricals.
+
+    It makes that to see that they differ, and it is several times as large as they are. It is made
+    anew where it is needed.
+    """
+    import pandas as pd
+
+    for name in frame:
+        column = frame[name]
+        if isinstance(column.array, pd.Categorical):
+            column.array.categories._reset_cache()  # type: ignore[attr-defined]
 
 
 def made_ids(frame: "pd.DataFrame", contract: Contract) -> "pd.Series[Any]":

@@ -275,6 +275,24 @@ def test_a_defect_is_a_named_refusal(case: str) -> None:
     assert len(found[0].examples) <= 3
 
 
+@pytest.mark.parametrize("columns", [1, 5])
+def test_a_few_columns_at_a_time_find_what_all_at_once_find(columns: int) -> None:
+    ids = {3: ROWS[CONTRACT.id.name][2]}
+    frame = table(
+        age={0: "seventy", 1: "7"},
+        overtime={4: "yes", 5: ""},
+        years_at_company={6: "49"},
+        monthly_income={7: "-1"},
+        **{CONTRACT.id.key: ids},
+    )
+    whole = validate(CONTRACT, frame, minimum_rows=2000)
+    parts = validate(CONTRACT, frame, minimum_rows=2000, cells=2 * columns * len(frame))
+    assert parts == whole
+    rules = {finding.rule for finding in whole.findings}
+    assert {"too few rows", "wrong type", "out of range", "duplicate id"} < rules
+    assert any(rule.startswith("rule ") for rule in rules)
+
+
 def test_too_few_rows_are_refused() -> None:
     (finding,) = judge(table(narrow()), narrow(), minimum_rows=2000).findings
     assert (finding.rule, finding.count, finding.severity) == ("too few rows", 120, "critical")
