@@ -46,6 +46,7 @@ _FIRST_FOLDS = 2  # of a trial, before the pruner is asked
 # Two folds that are both worse have a one-sided p of 1/4; there is no smaller one for two.
 _BEHIND = 0.3
 _SURELY = 2.0  # standard errors of a paired difference
+_HOPELESS = 5.0  # times what is surely behind: no setting of a family makes that up
 _AT_RANDOM = 4  # trials before the sampler follows what it has seen
 
 
@@ -165,10 +166,12 @@ class _Race:
     trials: list[Trial] = field(default_factory=list)
     fits: int = 0
     rounds: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, list[Parameters]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Judge the first point of each family on all folds."""
-        for space in self.spaces.values():
+        for family, space in self.spaces.items():
+            self.beside[family] = space.neighbours
             self.study.enqueue_trial(space.start)
         asked = [self.study.ask() for _ in self.spaces]
         points = _points(asked, list(self.spaces.values()))
@@ -188,7 +191,7 @@ class _Race:
         """So many points of a family: all on the first folds, on the others what is not behind."""
         first = range(min(_FIRST_FOLDS, self.folds))
         rest = range(len(first), self.folds)
-        asked = [self.study.ask() for _ in range(count)]
+        asked = [self._asked(family) for _ in range(count)]
         points = _points(asked, [self.spaces[family]] * count)
         scores = self.judge(points, first)
         for trial, found in zip(asked, scores, strict=True):
@@ -200,6 +203,12 @@ class _Race:
             self._report(asked[place], scores[place], rest)
         for trial, point, found in zip(asked, points, scores, strict=True):
             self._end(trial, point, found)
+
+    def _asked(self, family: str) -> "optuna.Trial":
+        """The next point of a family: beside its start first, then as the sampler proposes."""
+        if self.beside[family]:
+            self.study.enqueue_trial(self.beside[family].pop(0))
+        return self.study.ask()
 
     def _report(self, trial: "optuna.Trial", scores: Scores, places: Iterable[int]) -> None:
         """Tell the pruner these folds of a trial, each less that of the first trial: folds differ
@@ -227,14 +236,14 @@ class _Race:
 
     def _next_family(self) -> str:
         """The one with the fewest rounds of those that may still win; of equals the better one.
-        Each has one: where a family begins need not be where it is good.
+        Each that is not hopeless has one: where a family begins need not be where it is good.
         """
         best = {family: self._best(family) for family in self.spaces}
         leader = tuning_of(list(best.values())).winner
         running = [
             family
             for family, trial in best.items()
-            if family not in self.rounds or not _surely_behind(trial, leader)
+            if not _surely_behind(trial, leader, 1.0 if family in self.rounds else _HOPELESS)
         ]
         return min(running, key=lambda name: (self.rounds.get(name, 0), -best[name].score))
 
@@ -247,11 +256,12 @@ def _points(asked: Sequence["optuna.Trial"], spaces: Sequence[Space]) -> list[Po
     return [(space.family, space.suggested(trial)) for trial, space in pairs]
 
 
-def _surely_behind(trial: Trial, leader: Trial) -> bool:
-    """Whether a trial is behind by more than what folds say of the difference, and by more than the
-    standard error of the leader's score, which other settings of the same family may make up.
+def _surely_behind(trial: Trial, leader: Trial, times: float) -> bool:
+    """Whether a trial is behind by more than what folds say of the difference, and by more than so
+    many times the standard error of the leader's score, which other settings of the same family may
+    make up.
     """
     lost = np.subtract(leader.folds, trial.folds)
     error = float(lost.std(ddof=1)) / len(lost) ** 0.5
     known = leader.std / (len(leader.folds) - 1) ** 0.5
-    return float(lost.mean()) > max(_SURELY * error, known)
+    return float(lost.mean()) > max(_SURELY * error, times * known)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from sluice.model.adaptive_search import (
+    _HOPELESS,
     MOST_ROWS,
+    _surely_behind,
     most_fits,
     rows_looked_at,
     search,
@@ -65,10 +67,18 @@ def test_each_family_has_one_trial_on_all_folds_whatever_the_budget_is() -> None
     ]
 
 
-def test_a_family_that_is_surely_behind_gets_one_round_and_no_other() -> None:
+def test_a_family_that_is_hopelessly_behind_gets_no_round() -> None:
     families = [trial.family for trial in search(rows(), BOTH, silent).trials]
-    assert families.count("logistic_regression") == 1 + 2
+    assert families.count("logistic_regression") == 1
     assert families.count("gradient_boosting") > 2
+
+
+def test_a_family_that_is_behind_without_being_hopeless_gets_one_round() -> None:
+    leader = trial_of(0, "gradient_boosting", {}, [(score, 0.8) for score in (0.7, 0.72, 0.74)])
+    behind = trial_of(1, "logistic_regression", {}, [(score - 0.03, 0.8) for score in leader.folds])
+    hopeless = trial_of(2, "random_forest", {}, [(score - 0.3, 0.8) for score in leader.folds])
+    assert _surely_behind(behind, leader, 1.0) and not _surely_behind(behind, leader, _HOPELESS)
+    assert _surely_behind(hopeless, leader, _HOPELESS)
 
 
 def test_a_trial_that_falls_behind_is_ended_early_and_never_wins() -> None:
