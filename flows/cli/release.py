@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +26,14 @@ def release(
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,
+    each: Annotated[
+        str,
+        typer.Option(
+            "--each",
+            metavar="COLUMN",
+            help="a model for each value of this column, and one image that serves them all",
+        ),
+    ] = "",
 ) -> None:
     """Take a table to a commit that Argo CD can sync.
 
@@ -35,13 +44,24 @@ def release(
     from flows.project.homes import load_for_data
 
     given = load_for_data(model, data)
-    raise typer.Exit(run_release(given, model, data, as_json=as_json, cache=not no_cache))
+    raise typer.Exit(
+        run_release(given, model, data, as_json=as_json, cache=not no_cache, each=each)
+    )
 
 
 def run_release(
-    settings: "Settings", model: str, data: Path | None, *, as_json: bool, cache: bool
+    settings: "Settings",
+    model: str,
+    data: Path | None,
+    *,
+    as_json: bool,
+    cache: bool,
+    each: str = "",
 ) -> int:
-    """Release, or stop where every step is a HIT; print the outcome and return its exit code."""
+    """Release, or stop where every step is a HIT; print the outcome and return its exit code.
+
+    `each` names the column that names the models of a fleet; empty for a single model.
+    """
     from flows.project import data_source, homes
     from flows.project.models import unreviewed
     from flows.views import terminal
@@ -54,9 +74,13 @@ def run_release(
 
     # Heavier than all of the above: a person reads the first line meanwhile.
     from flows.orchestration.real_tools import real_tools
-    from flows.orchestration.start import start
+    from flows.orchestration.start import start, start_fleet
 
-    outcome = start(settings, real_tools(), load_flow, model, data, cache=cache)
+    if each:
+        load = partial(load_fleet, each)
+        outcome = start_fleet(settings, load, model, data, cache=cache)
+    else:
+        outcome = start(settings, real_tools(), load_flow, model, data, cache=cache)
     _job_summary(settings, outcome)
     if as_json:
         print(json.dumps(asdict(outcome), indent=1))
@@ -71,6 +95,20 @@ def load_flow() -> "Releases":
     from flows.release import release, without_prefect
 
     return Releases(release, without_prefect)
+
+
+def load_fleet(column: str) -> "Releases":
+    """The same of a fleet whose models this column names."""
+    from flows.fleet_release import Asked, fleet, without_prefect
+    from flows.orchestration.start import Releases
+
+    def as_flow(model: str, data: str | None, cache: bool, *, return_state: Literal[True]) -> Any:
+        return fleet(model, column, data, cache, return_state=return_state)
+
+    def plainly(model: str, data: str | None, cache: bool) -> "Outcome":
+        return without_prefect(Asked(model, column, data, cache))
+
+    return Releases(as_flow, plainly)
 
 
 def _job_summary(settings: "Settings", outcome: "Outcome") -> None:

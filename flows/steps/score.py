@@ -195,14 +195,14 @@ def _scores_of(
 def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Opponent | None:
     if name not in opponents:
         return None
-    moved = _moved(_policy(case, name), case.request.policy)
+    moved = moved_aim(_policy(case, name), case.request.policy)
     tag, model = case.opponents[name].tag, opponents[name]
     if model.weights:
         return Opponent(tag, moved=moved, weights=model.weights)
     return Opponent(tag, model.threshold, moved)
 
 
-def _moved(theirs: Policy, ours: Policy) -> str:
+def moved_aim(theirs: Policy, ours: Policy) -> str:
     """How the point that a threshold is chosen for was changed since, in reviewed policy."""
     return ", ".join(change for change in changes(theirs, ours) if change.startswith(_AIMED_BY))
 

@@ -83,7 +83,8 @@ class Facts:
     `champion_days` is its age in days, `champion_release` the number of its release, 0 where it is
     not known: no rule depends on that, it is named by it. `waived` names the rule that a signed
     override sets aside. `moves_on`: the holdout moves on with time, so no use goes on with more
-    labels.
+    labels. `shared` is the part of the level of a first look that this test has, where the models
+    of a fleet share it.
     """
 
     duplicates: int = 0
@@ -97,6 +98,7 @@ class Facts:
     champion_release: int = 0
     waived: str = ""
     moves_on: bool = False
+    shared: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,19 @@ def rates_beside(
 
     A quantity is cut into quantile bins first. The shares are those of `values` and `labels`.
     """
-    edges = None
-    if column.numeric:
-        edges = np.unique(np.nanquantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    learnt, judged = _codes(column, values, edges), _codes(column, others, edges)
+    edges = edges_of(values) if column.numeric else None
+    return rates_by_code(_codes(column, values, edges), _codes(column, others, edges), labels)
+
+
+def edges_of(values: np.ndarray) -> np.ndarray:
+    """The edges of the bins of a quantity, shape (edges,); they are its quantiles."""
+    return np.unique(np.nanquantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
+
+
+def rates_by_code(
+    learnt: np.ndarray, judged: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for whole numbers from 0 that stand for values or bins, in both sets of rows."""
     groups = int(max(learnt.max(), judged.max())) + 1
     rows = np.bincount(learnt, minlength=groups)
     positives = np.bincount(learnt, weights=labels, minlength=groups)
@@ -58,7 +67,12 @@ def _codes(column: Column, values: np.ndarray, edges: np.ndarray | None) -> np.n
     own.
     """
     if edges is not None:
-        bins = np.searchsorted(edges, values, side="right")
-        return np.where(np.isnan(values), len(edges) + 1, bins)
+        return bins_of(edges, values)
     places = positions(column)
     return np.array([places.get(value, len(places)) for value in values], dtype=np.int64)
+
+
+def bins_of(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The bin of each number, a whole number from 0; missing ones have their own."""
+    bins = np.searchsorted(edges, values, side="right")
+    return np.where(np.isnan(values), len(edges) + 1, bins)
