@@ -127,7 +127,7 @@ def equal(fleets: int, models: int) -> None:
 def better(models: int, among: int) -> None:
     """How many models that are 10 points better are promoted, among so many that are not."""
     chance = np.random.default_rng(2)
-    gain = 0.63
+    gain = 0.58
     content = shard(chance, models, 2000, gain)
     found = verdicts_of(judge(content))
     gained = np.mean([_more(one) for one in found])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from flows.views.wording import count
+from flows.views.wording import count, upper_first
 from sluice.fleet.changes import KEPT, NEW, NONE, REPLACED, Change, Changes
 from sluice.percent import percent
 from sluice.served.page_text import on_page
@@ -66,7 +66,7 @@ def _line(one: Change) -> Line:
         champion="" if one.champion_recall is UNSET else percent(one.champion_recall, 1),
         found=f"+{one.gained:,} -{one.lost:,}" if compared else "",
         p_value="" if one.p_value is UNSET else f"{one.p_value:.2g}",
-        sentence=one.sentence,
+        sentence=upper_first(one.sentence),
     )
 
 

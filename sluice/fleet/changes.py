@@ -86,8 +86,8 @@ class Changes(Struct, frozen=True, kw_only=True):
         """What became of how many models."""
         told = {
             NEW: "new",
-            REPLACED: "better than their champions and in their place",
-            KEPT: "with their champions kept",
+            REPLACED: "replaced by a better one",
+            KEPT: "kept as they were",
             NONE: "not served",
         }
         counts = {name: self.count(name) for name in told}
@@ -157,6 +157,12 @@ def _change(one: ModelVerdict, at: float | None, tests: int) -> Change:
             f" required where {tests:,} models share the level"
         )
     promoted = verdict == "PROMOTE"
+    if promoted and at is not None:
+        sentence = (
+            f"it finds {one.gained} that its champion misses and misses {one.lost} that it finds,"
+            f" with p = {_p_value(one):.3g}; at most {at:.3g} is required where {tests:,} models"
+            " share the level"
+        )
     change = (NEW if promoted else NONE) if at is None else (REPLACED if promoted else KEPT)
     return Change(
         key=one.key,

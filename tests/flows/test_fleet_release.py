@@ -4,6 +4,7 @@ and one image that serves all of it by key.
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,10 +16,12 @@ from support.fleets import COLUMN, NAME, OTHER, USUAL
 from bento import process
 from bento.answers import load_served
 from bento.ops.settings import load
-from flows.audit import find_release, verify
+from flows.audit import find_release, reproduce, verify
 from flows.engine.outcome import Outcome
+from flows.fleet import pipeline
 from flows.gitops import manifest_repo
 from flows.project import settings
+from sluice.errors import Refused, UsageError
 from sluice.fleet.changes import KEPT, NEW, NONE, REPLACED, Changes
 from sluice.identity import folder_hash
 from sluice.served.scoring import load_model
@@ -80,6 +83,8 @@ def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
     assert key.values == tuple(LARGE)
     traced = find_release.trace(settings.load(), "live", NAME)
     assert verify.verify(settings.load(), traced).problems == []
+    with pytest.raises(UsageError, match="is a fleet by 'Shop'"):
+        reproduce.reproduce(settings.load(), traced, None, print)
 
     # Again: nothing is left to do, and no use of the holdout is spent.
     again = fleets.release()
@@ -106,7 +111,7 @@ def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
     assert abs(scores["Genf"][0] - scores["Genf"][1]) > 1e-3
     page = (home / "evidence" / NAME / "evidence.html").read_text(encoding="utf-8")
     assert "champion kept" in page
-    assert "better than their champions" in page
+    assert "replaced by a better one" in page
 
 
 def test_the_service_answers_by_key_and_refuses_a_key_without_a_model(
@@ -130,3 +135,14 @@ def test_the_service_answers_by_key_and_refuses_a_key_without_a_model(
     assert unknown.status_code == 400
     assert "Zug" in unknown.text
     assert "Bern" in unknown.text
+
+
+@pytest.mark.usefixtures("first")
+def test_what_cannot_be_kept_beside_new_models_is_refused() -> None:
+    request = fleets.asked()
+    with pytest.raises(Refused, match="has a model for each 'Shop', and --each is 'Way'"):
+        pipeline.opponents_of(request, "Way")
+    text = request.contract_text.replace("maximum = 9.0", "maximum = 8.0", 1)
+    with pytest.raises(Refused, match=r"the contract changed since release \d: F0"):
+        pipeline.opponents_of(replace(request, contract_text=text), COLUMN)
+    assert pipeline.opponents_of(request, COLUMN).fleet is not None

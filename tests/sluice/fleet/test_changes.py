@@ -89,7 +89,7 @@ def test_a_first_model_shares_no_level_and_one_that_fails_is_not_served() -> Non
         "c": NONE,
         "d": KEPT,
     }
-    assert found.sentence == ("of 4 models 1 new, 1 with their champions kept, 2 not served")
+    assert found.sentence == ("of 4 models 1 new, 1 kept as they were, 2 not served")
 
 
 def test_a_fleet_is_joined_of_new_models_and_kept_champions() -> None:
