@@ -67,6 +67,21 @@ def test_they_are_valid() -> None:
     )
 
 
+def test_yamllint_finds_nothing() -> None:
+    project = FOLDER.parent.parent
+    words = ["--strict", "--config-file", project / ".yamllint.yaml"]
+    run([TOOLS / "yamllint", *words, FOLDER, project / "deploy" / "compose"])
+
+
+def test_yamllint_would_find_something(tmp_path: Path) -> None:
+    mutant = tmp_path / "ci.yml"
+    mutant.write_text(WORKFLOWS["ci.yml"].read_text() + "permissions: {}\n")
+    words = ["--strict", "--config-file", FOLDER.parent.parent / ".yamllint.yaml"]
+    found = run([TOOLS / "yamllint", *words, mutant], check=False)
+    assert found.code
+    assert "key-duplicates" in found.stdout
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_action_is_pinned_by_commit_with_its_version_beside(name: str) -> None:
     lines = re.findall(r"uses:.*", WORKFLOWS[name].read_text())
