@@ -16,8 +16,8 @@ import numpy as np
 import scipy
 
 from sluice.gate.paired import at_equal_counts, better, mean_difference, on_positives, top, worse
-from sluice.model.clusters import Design, numbered, of_share
-from sluice.model.statistics import roc_auc_interval, wilson_high, wilson_low
+from sluice.model.quality.clusters import Design, numbered, of_share
+from sluice.model.quality.statistics import roc_auc_interval, wilson_high, wilson_low
 
 LEVEL = 0.05
 LEVELS = (0.05, 0.025, 0.0025)

@@ -30,9 +30,9 @@ from sluice.errors import Refused
 from sluice.gate.case import BROKEN, MET, Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
 from sluice.gate.floors import FLOORS
-from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
-from sluice.model.operating_point import aimed_precision, choose_threshold
-from sluice.model.statistics import calibration_error, roc_auc
+from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
+from sluice.model.quality.operating_point import aimed_precision, choose_threshold
+from sluice.model.quality.statistics import calibration_error, roc_auc
 from sluice.policy import OperatingPoint, Policy, load_policy
 
 ROOT = Path(__file__).parent.parent

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from flows.adapters.prediction_days import Passed, blocks, open_log
 from models.attrition import sample
-from sluice.model.reference import Reference, histogram
-from sluice.model.table import read_table, typed
+from sluice.model.artifact.reference import Reference, histogram
+from sluice.model.data.table import read_table, typed
 from sluice.monitor.day import Tally
 from sluice.monitor.labels import Settled
 from sluice.served.contract import Contract, load_contract

@@ -16,8 +16,8 @@ from scipy import optimize, special, stats
 
 from benchmarks.world import Rows
 from sluice.gate.case import Model
-from sluice.model.operating_point import choose_threshold
-from sluice.model.statistics import roc_auc
+from sluice.model.quality.operating_point import choose_threshold
+from sluice.model.quality.statistics import roc_auc
 
 PRECISION = 0.685  # of the operating point: the floor of the policy and its slack
 VALIDATION = 14_900

@@ -314,7 +314,7 @@ def results(mutants: list[Mutant], choice: Chosen, lines: Path) -> Iterator[tupl
 
 def table(told: list[tuple[Mutant, str]]) -> str:
     """By module and in all, with 95 % limits of the share that is found of all faults."""
-    from sluice.model.statistics import wilson_high, wilson_low
+    from sluice.model.quality.statistics import wilson_high, wilson_low
 
     whole = Counter(mutant.module for mutant, _ in told)
     found = Counter(mutant.module for mutant, what in told if what in _FOUND)

@@ -1,6 +1,6 @@
 """Somebody without the labels of the holdout who uses everything that is told after a look.
 
-    python -m benchmarks.opponent            1,000 sequences of 200 looks: a minute on one core
+    python -m benchmarks.opponent            1,000 sequences of 200 looks: three minutes on one core
     python -m benchmarks.opponent --quick    100 sequences: its figures say little
 
 The world: 2,400 rows near the cut are positives with one probability, as far as anybody without
@@ -17,9 +17,19 @@ word of the verdict (whether it may be a HOLD); or whether it is a PROMOTE and n
     combine    three by chance, then the sum of all so far, each times what was told of it
     steer      the same from the words: positives are given up until HOLD comes every second time
 
+With `told = "promoted"` the figures of the champion are told as well, once. So a second world has
+them known before the first look: 14,900 rows whose probabilities the opponent knows as nature does,
+2,400 rows at the champion's cut that share one, and 14 groups that have nothing to do with the
+label. Told are sums over the champion's rows: positives, positives found, Brier score, ROC-AUC and
+average precision to first order; positives and positives found of each group; a curve of a hundred
+points. The opponent exchanges the rows at the cut that these make less likely positive for those
+that they make more likely, in four numbers, and then such rows with more and more chance. After
+each look NOT PROMOTED is told.
+
 `priced` is a rule that the gate does not have: the level is divided by how surprising the words
 before were, after Laplace's rule of succession, so that all that could have been told spends the
-level once. Exit code 1: what is told with `told = "words"` lets more through than is allowed.
+level once. Exit code 1: what is told with `told = "words"` or `told = "promoted"` lets more through
+than is allowed.
 """
 
 import argparse
@@ -167,6 +177,70 @@ def _probability(words: np.ndarray, told: np.ndarray) -> np.ndarray:
     return np.asarray(chance)
 
 
+ROWS, NEAR, FLAGGED = 14_900, 1_200, 0.53
+GROUPS = (2, 3, 3, 2, 4)  # how many groups each segment has
+COUNTED, WHOLE, GROUPED, DRAWN = "rows and positives", "the whole", "its groups", "a curve"
+TOLD_OF_CHAMPION = (COUNTED, WHOLE, GROUPED, DRAWN)
+_EXCHANGED = (900, 600, 300, 1_200)  # rows, at the first looks
+_LATER = 600  # rows, at each look after these
+_CHANCE = 2.0  # by which a later look differs, in standard deviations of what the figures say
+
+
+def informed(told: str, sequences: int, seed: int = 1) -> float:
+    """The share of so many sequences with a false PROMOTE where `told` is known of the champion."""
+    random = np.random.default_rng(seed)
+    scores = np.sort(1.0 / (1.0 + np.exp(0.12 - random.normal(0.0, 1.3, ROWS))))[::-1]
+    cut = int(FLAGGED * ROWS)
+    near = slice(cut - NEAR, cut + NEAR)
+    chances = scores.copy()
+    chances[near] = chances[near].mean()
+    sums = np.array(list(_sums(told, scores, cut, random)))
+    varied = sums * chances * (1.0 - chances)
+    # What a sum more than expected adds to the chance of each row near the cut.
+    learnt = (varied.T @ np.linalg.pinv(sums @ varied.T))[near]
+    ends = 0
+    for _ in range(sequences):
+        labels = random.random(ROWS) < chances
+        more = learnt @ (sums @ (labels - chances))
+        ends += _exchanges(labels[near], more, random)
+    return ends / sequences
+
+
+def _sums(
+    told: str, scores: np.ndarray, cut: int, random: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """By what the labels are weighted in each sum that is told; rows from the highest score on."""
+    flagged = (np.arange(ROWS) < cut).astype(float)
+    yield np.ones(ROWS)
+    if told == COUNTED:
+        return
+    ranks = np.arange(1.0, ROWS + 1.0)
+    above = np.cumsum(scores) / ranks
+    yield from (flagged, 1.0 - 2.0 * scores, ranks, above + np.cumsum((scores / ranks)[::-1])[::-1])
+    for many in GROUPS if told == GROUPED else ():
+        group = random.integers(0, many, ROWS)
+        for number in range(many):
+            yield from ((group == number).astype(float), (group == number) * flagged)
+    for hundredth in range(100) if told == DRAWN else ():
+        yield (np.arange(ROWS) * 100 // ROWS == hundredth).astype(float)
+
+
+def _exchanges(labels: np.ndarray, more: np.ndarray, random: np.random.Generator) -> bool:
+    """Whether one of the looks ends in a PROMOTE; `labels` and `more` of the rows near the cut."""
+    for use in range(LOOKS):
+        first = use < len(_EXCHANGED)
+        rows = _EXCHANGED[use] if first else _LATER
+        chance = 0.0 if first else _CHANCE * more.std()
+        wanted = more + chance * random.random(len(more)) + 1e-9 * random.random(len(more))
+        out = np.argpartition(wanted[:NEAR], rows - 1)[:rows]
+        within = NEAR + np.argpartition(-wanted[NEAR:], rows - 1)[:rows]
+        gained, lost = labels[within].sum(keepdims=True), labels[out].sum(keepdims=True)
+        level = spending.first_level(LEVEL, use)
+        if gained[0] > lost[0] and shown(gained, lost, np.array([rows]), level)[0]:
+            return True
+    return False
+
+
 def shown(
     gained: np.ndarray, lost: np.ndarray, side: np.ndarray, level: np.ndarray | float
 ) -> np.ndarray:
@@ -211,6 +285,12 @@ def main(arguments: list[str] | None = None) -> int:
         if play.told == Told(PROMOTED):
             kept = kept and met
         print(f"{play!s:<48} {share:>6.1%}, at most {limit:>6.1%}", flush=True)
+    for told in TOLD_OF_CHAMPION:
+        share = informed(told, sequences)
+        limit = upper(share, sequences)
+        if told == WHOLE:
+            kept = kept and limit <= ALLOWED
+        print(f"{f'champion told {told}':<48} {share:>6.1%}, at most {limit:>6.1%}", flush=True)
     return 0 if kept else 1
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from sluice.model.reference import Numbers, Reference, Texts, rows_from
+from sluice.model.artifact.reference import Numbers, Reference, Texts, rows_from
 from sluice.monitor import quality
 from sluice.monitor.data import answer_findings, data_findings
 from sluice.monitor.day import SCORE_BINS, Day, NumberCounts, Outcomes, TextCounts

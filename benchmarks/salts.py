@@ -21,12 +21,12 @@ from benchmarks.release import case
 from flows.project.models import model_folder
 from flows.project.root import ROOT
 from gx.validation import validate
-from sluice.model.conversion import convert
-from sluice.model.metrics import measure
-from sluice.model.operating_point import threshold_for
-from sluice.model.split import parts, row_hashes
-from sluice.model.table import read_table, typed
-from sluice.model.training import fit, tune
+from sluice.model.data.split import parts, row_hashes
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.conversion import convert
+from sluice.model.fit.training import fit, tune
+from sluice.model.quality.metrics import measure
+from sluice.model.quality.operating_point import threshold_for
 from sluice.policy import Policy, load_policy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, feature_names, numeric_features

@@ -25,12 +25,12 @@ import numpy as np
 from msgspec import Struct
 
 from flows.project.root import ROOT
-from sluice.model.adaptive_search import most_fits, searched
-from sluice.model.split import parts, row_hashes
-from sluice.model.statistics import roc_auc
-from sluice.model.table import read_table, typed
-from sluice.model.training import Rows, fit, one_thread_each
-from sluice.model.tuning_file import Trial, Tuning
+from sluice.model.data.split import parts, row_hashes
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.adaptive_search import most_fits, searched
+from sluice.model.fit.training import Rows, fit, one_thread_each
+from sluice.model.fit.tuning_file import Trial, Tuning
+from sluice.model.quality.statistics import roc_auc
 from sluice.policy import ADAPTIVE, FAMILIES, SAMPLED, SearchPolicy, SplitPolicy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, numeric_features

@@ -20,9 +20,9 @@ from scipy import special
 from models.attrition import sample
 from sluice.gate.case import Facts, Holdout, Model
 from sluice.gate.decide import Verdict, decide
-from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
-from sluice.model.operating_point import choose_threshold
-from sluice.model.statistics import roc_auc
+from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
+from sluice.model.quality.operating_point import choose_threshold
+from sluice.model.quality.statistics import roc_auc
 from sluice.policy import GatePolicy
 
 TRAIN, VALIDATION, HOLDOUT, TRUTH = 44_700, 14_900, 14_900, 100_000

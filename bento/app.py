@@ -43,7 +43,7 @@ from bento.http.request_parameters import (
     Opinion,
     opinion,
     opinion_of,
-    person,
+    row_id,
     wants_reasons,
 )
 from bento.ops.api_keys import Keys, read_keys, require_key
@@ -246,7 +246,7 @@ class App:
     async def _predict(self, call: Call) -> Reply:
         numbers, values, named = self.served.reader.one(await self._body(call))
         why = wants_reasons(call, unsaid=True)
-        whom = person(call, self.served.model.contract.id, named)
+        whom = row_id(call, self.served.model.contract.id, named)
         probability, words = await self._together.ask(numbers, why)
         result = answer(self.served, new_id(), probability, words)
         self.measures.row(numbers, probability)
@@ -313,14 +313,14 @@ class App:
             part = slice(start, start + _CHUNK)
             chunk = answers[part]
             self.measures.rows(read.numbers[part], scores_of(chunk))
-            for one, values, whom in zip(chunk, read.values[part], read.persons[part], strict=True):
+            for one, values, whom in zip(chunk, read.values[part], read.ids[part], strict=True):
                 self.log.answer(one, values, request, whom)
             await asyncio.sleep(0)
         return answers
 
-    async def _answers(self, records: Sequence[Record], persons: Sequence[str]) -> list[AnyAnswer]:
-        """For the page: answers to records; `persons` are ids, empty where they are not known."""
-        read = replace(await self.served.reader.checked(records), persons=persons)
+    async def _answers(self, records: Sequence[Record], ids: Sequence[str]) -> list[AnyAnswer]:
+        """For the page: answers to records; `ids` are of their rows, empty where not known."""
+        read = replace(await self.served.reader.checked(records), ids=ids)
         return await self._many(read, page.EXPLAINED, new_id())
 
     def _opinion(self, given: Opinion) -> bool:

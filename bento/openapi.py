@@ -10,6 +10,7 @@ from bento.answers import MOST_EXPLAINED, Served
 from bento.http.answer import Answer, ClassAnswer
 from bento.http.open_inference import DATATYPES
 from bento.http.records import record_types
+from bento.http.request_parameters import OLD_ROW_ID, ROW_ID
 from bento.ops.settings import Settings
 from bento.page import files
 from sluice.served.contract import Column, Contract, Derived
@@ -28,7 +29,16 @@ _REFUSALS = {
     415: "Not application/json",
 }
 # Addresses of the page for people, and those that ask for a key where there are keys.
-_OF_PAGE = ("/", "/people", "/people.csv", "/quality", "/opinion", "/page/{name}")
+_OF_PAGE = (
+    "/",
+    "/rows",
+    "/rows.csv",
+    "/people",
+    "/people.csv",
+    "/quality",
+    "/opinion",
+    "/page/{name}",
+)
 _WITH_KEY = ("/predict", "/predict_batch", "/feedback", "/model", "/metrics", "/docs.json")
 _REASONS = {
     "name": "reasons",
@@ -41,14 +51,15 @@ _REASONS_OF_MANY = {
     "description": f"1 gives the reasons too, of at most {MOST_EXPLAINED} records",
     "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
 }
-_PERSON = {
-    "name": "x-person-id",
+_ROW_ID = {
+    "name": ROW_ID,
     "in": "header",
     "description": (
-        "Whom it is about; kept as a salted hash. A record that says it too must name the same"
+        "The id of the row; kept as a salted hash. A record that says it too must name the same"
     ),
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:@-]{1,200}$"},
 }
+_OLD_ROW_ID = {**_ROW_ID, "name": OLD_ROW_ID, "description": "The same", "deprecated": True}
 
 
 def document(served: Served, settings: Settings) -> Json:
@@ -75,11 +86,8 @@ def document(served: Served, settings: Settings) -> Json:
             "get": _plain("page", "The page for one row", kind="text/html"),
             "post": _form("page_answer"),
         },
-        "/people": {
-            "get": _plain("people", "The page for a table", kind="text/html"),
-            "post": _form("people_answers", "multipart/form-data"),
-        },
-        "/people.csv": {"get": _plain("people_example", "A table to start from", kind="text/csv")},
+        **_many_rows("/rows", "rows"),
+        **_many_rows("/people", "people", deprecated=True),
         "/quality": {"get": _quality()},
         "/opinion": {"get": _back(), "post": _form("page_opinion")},
         "/page/{name}": {"get": _file()},
@@ -184,7 +192,7 @@ def _derived(feature: Derived) -> Json:
 
 
 def example(contract: Contract) -> Json:
-    """A record by column key, of no real person."""
+    """A record by column key, made up."""
     return {column.key: _example(column) for column in contract.features}
 
 
@@ -210,7 +218,7 @@ def _predict(contract: Contract) -> Json:
         "operationId": "predict",
         "summary": "One record",
         "description": "Columns by their published names or in snake case. " + METHOD,
-        "parameters": [_REASONS, _PERSON],
+        "parameters": [_REASONS, _ROW_ID, _OLD_ROW_ID],
         "requestBody": _json("AnyRecord", True, examples=examples),
         "responses": _responses("Answer"),
     }
@@ -279,6 +287,15 @@ def _plain(name: str, text: str, other: int = 0, kind: str = "text/plain") -> Js
             "content": {kind: {"schema": {"type": "string"}}},
         }
     return {"operationId": name, "summary": text, "responses": responses}
+
+
+def _many_rows(path: str, name: str, *, deprecated: bool = False) -> Json:
+    """The page for a table at one of its two addresses, and the table to start from."""
+    page = _plain(name, "The page for a table", kind="text/html")
+    form = _form(f"{name}_answers", "multipart/form-data")
+    example = _plain(f"{name}_example", "A table to start from", kind="text/csv")
+    old = {"deprecated": True} if deprecated else {}
+    return {path: {"get": page | old, "post": form | old}, f"{path}.csv": {"get": example | old}}
 
 
 def _quality() -> Json:
@@ -444,12 +461,12 @@ def _in_order(column: Column, schema: Json) -> Json:
 
 def _in_words(column: Column) -> Json:
     """What a person is told of a column."""
-    about_person = ""
+    about_id = ""
     if column.role == "id":
-        about_person = " Whom the record is about: optional, kept as a salted hash."
+        about_id = " The id of the row: optional, kept as a salted hash."
     schema: Json = {
         "title": column.name,
-        "description": f"{column.text}{about_person} {column.allowed.capitalize()}.".strip(),
+        "description": f"{column.text}{about_id} {column.allowed.capitalize()}.".strip(),
     }
     return schema if column.example is None else {**schema, "examples": [column.example]}
 

@@ -22,8 +22,8 @@ from flows.orchestration.run_page import artifact_key, failed, name_and_tag, sta
 from flows.project import homes
 from flows.project.log_place import place_of
 from flows.project.settings import Settings
-from flows.views import monitor as view
-from flows.views.monitor_page import render
+from flows.views.live import monitor as view
+from flows.views.live.monitor_page import render
 from sluice.errors import SluiceError
 from sluice.monitor.report import Report
 

@@ -16,8 +16,8 @@ from flows.orchestration import prefect_server
 from flows.orchestration.run_page import artifact_key, failed, name_and_tag, state_of_reconcile
 from flows.project import homes
 from flows.project.models import model_folder
-from flows.views import reconcile as view
 from flows.views import terminal
+from flows.views.live import reconcile as view
 from sluice.errors import SluiceError
 
 PATIENCE = 24.0  # hours that a canary may stay inconclusive

@@ -115,7 +115,7 @@ def _to_an_end(
             # Not before: what is refused, or has nothing left to do, leaves nothing.
             manifest_repo.seed(given)
             request = replace(request, live=manifest_repo.live(given, asked.model))
-        request = _deployable(request)
+        request = deployable(request)
         outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
     seconds = time.monotonic() - started
@@ -128,7 +128,7 @@ def _to_an_end(
     return outcome
 
 
-def _deployable(request: Request) -> Request:
+def deployable(request: Request) -> Request:
     """The same request; in the embedded manifest repo a model without an entry is given what runs
     it.
     """
@@ -159,7 +159,7 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
     except ledger.Waits as waits:
         return _waiting(candidate, waits)
     except Refused as refused:
-        return _refused(request, refused)
+        return show_refused(request, refused)
     page.delivery(request, outcome)
     note(report, outcome)
     runner.call("Track", request.tools.track, report, outcome)
@@ -197,7 +197,7 @@ def _waiting(candidate: Candidate, waits: ledger.Waits) -> Outcome:
     return outcome
 
 
-def _refused(request: Request, refused: Refused) -> Outcome:
+def show_refused(request: Request, refused: Refused) -> Outcome:
     """What was refused: with examples on the terminal, and nowhere else."""
     from flows.views.findings import table
 
@@ -214,7 +214,7 @@ def _refused(request: Request, refused: Refused) -> Outcome:
 def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcome:
     """From the verdict to the commit: Bento, image, smoke run of that very image, one entry."""
     candidate = report.candidate
-    if not _can_deliver(candidate):
+    if not can_deliver(candidate):
         packaged = runner.do(PACKAGE, candidate)
         runner.call("Serve Bento", smoke.ask_bento, candidate, packaged)
         sentence = (
@@ -222,9 +222,9 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
             " podman, run again)"
         )
         return ended(report, "no builder", sentence)
-    if not _is_delivered(candidate):
+    if not is_delivered(candidate):
         image.prepare(candidate)
-    imaged = _build(candidate, runner)
+    imaged = build(candidate, runner)
     written = runner.call(promote.TITLE, promote.promote, report, imaged, number, run_id)
     outcome = ended(
         report,
@@ -240,7 +240,7 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
     return replace(outcome, branch=written.branch, proposal=str(text))
 
 
-def _build(candidate: Candidate, runner: Runner) -> Result[Imaged]:
+def build(candidate: Candidate, runner: Runner) -> Result[Imaged]:
     """The image that its tag names in the registry, whoever pushed it, after its smoke run."""
     packaged = runner.do(PACKAGE, candidate)
     place = Plainly(
@@ -257,16 +257,16 @@ def _build(candidate: Candidate, runner: Runner) -> Result[Imaged]:
     return imaged
 
 
-def _can_deliver(candidate: Candidate) -> bool:
+def can_deliver(candidate: Candidate) -> bool:
     """Whether image and smoke run were done before, or there is what does them."""
-    if _is_delivered(candidate):
+    if is_delivered(candidate):
         return True
     request = candidate.request
     state, images = request.settings.home / "containers", request.tools.images
     return images.builder(state) is not None and images.runner(state) is not None
 
 
-def _is_delivered(candidate: Candidate) -> bool:
+def is_delivered(candidate: Candidate) -> bool:
     """Whether Bento, image and smoke run were all done before, and the registry has that image."""
     request = candidate.request
     place = Plainly(request.settings.home, request.model, cache=request.cache)

@@ -20,7 +20,7 @@ from flows.project.models import model_folder
 from flows.project.reason import check_reason
 from flows.project.settings import Settings
 from flows.steps.smoke import check_service
-from flows.views import rollback as view
+from flows.views.releases import rollback as view
 from sluice.errors import SluiceError
 from sluice.gitops.state import Champion
 

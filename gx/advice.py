@@ -122,7 +122,8 @@ def _fix_category(column: Column, texts: "pd.Series[Any]") -> str:
         allowed = ", ".join(column.values[:_VALUES])
         if len(column.values) > _VALUES:
             allowed += f" and {len(column.values) - _VALUES} more"
-        more = _ONE_CLASS if column.role == "target" else "A new one goes into the contract first."
+        two = column.role == "target" and len(column.values) == 2
+        more = _ONE_CLASS if two else "A new one goes into the contract first."
         hints.append(f"Allowed: {allowed}. {more}")
     return " ".join(hints)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gx.report import Check, Example, Finding, Report
 from sluice.errors import UsageError
-from sluice.model.times import in_iso, last_moments_of, times_of
+from sluice.model.data.times import in_iso, last_moments_of, times_of
 from sluice.served.contract import Contract
 
 _DAY_OR_TIME = "a day or a time, as 2026-11-20"
@@ -35,8 +35,8 @@ def with_freshness(
 ) -> Report:
     """The report with what is found of the days of the rows; the same where nobody asks for them.
 
-    `frame` is as `sluice.model.table.read_table` gives it. Raises UsageError where the policy has a
-    limit and the contract names no column.
+    `frame` is as `sluice.model.data.table.read_table` gives it. Raises UsageError where the policy
+    has a limit and the contract names no column.
     """
     if not contract.as_of:
         if asked.newest_days:

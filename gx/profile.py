@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sluice.model.table import numbers
+from sluice.model.data.table import numbers
 from sluice.served.contract import Column, Contract
 from sluice.served.days import written
 from sluice.served.encoding import place_of, positions
@@ -76,7 +76,7 @@ class Profile:
 
 
 def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
-    """Count a frame of texts, as `sluice.model.table.read_table` gives it.
+    """Count a frame of texts, as `sluice.model.data.table.read_table` gives it.
 
     The frame need not be valid: what the contract does not allow is counted as refused.
     """

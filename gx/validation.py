@@ -3,7 +3,7 @@
 In memory alone: nothing is written, nobody is called.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -13,7 +13,7 @@ from gx import advice
 from gx.report import Check, Example, Finding, Report
 from gx.suite import build_suite, day_of, engine, judged, number_of
 from sluice.errors import SluiceError
-from sluice.model.table import numbers
+from sluice.model.data.table import forget_look_ups, numbers
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import place_of, positions
 from sluice.served.expressions import Expression
@@ -24,74 +24,134 @@ if TYPE_CHECKING:
     from great_expectations.data_context.data_context.abstract_data_context import (
         AbstractDataContext,
     )
+    from great_expectations.expectations.expectation import Expectation
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 _EXAMPLES = 3
+_CELLS = 20_000_000  # that are judged at once, unless said otherwise
 _LONGEST = 60  # characters of an id that are shown
 
 
 def validate(
-    contract: Contract, frame: pd.DataFrame, *, minimum_rows: int, model: str = ""
+    contract: Contract,
+    frame: pd.DataFrame,
+    *,
+    minimum_rows: int,
+    model: str = "",
+    cells: int = _CELLS,
 ) -> Report:
     """Judge a frame of texts by the suite of the contract.
 
-    `frame` is as `sluice.model.table.read_table` gives it: a column for each published name, empty
-    cells missing. Raise TableRefused where columns are missing or unknown, SluiceError where Great
-    Expectations itself fails.
+    `frame` is as `sluice.model.data.table.read_table` gives it: a column for each published name,
+    empty cells missing. Beyond so many `cells` a few columns are judged at a time, which finds the
+    same and holds less. Raise TableRefused where columns are missing or unknown, SluiceError where
+    Great Expectations itself fails.
     """
     check_columns(list(frame.columns), contract, model or "the table")
-    view = judged_frame(contract, frame)
-    results = _run(contract, view, minimum_rows, model or "table")
-    checks = tuple(_check(result) for result in results)
-    findings: list[Finding] = []
-    for check, result in zip(checks, results, strict=True):
-        if not check.passed:
-            findings.append(_finding(contract, view, check, result))
+    suite = list(build_suite(contract, minimum_rows, model or "table").expectations)
+    found: dict[int, tuple[Check, Finding | None]] = {}
+    for view, places in _views(contract, frame, suite, cells):
+        results = _run(view, [suite[place] for place in places], model or "table")
+        for place, result in zip(places, results, strict=True):
+            check = _check(result)
+            finding = None if check.passed else _finding(contract, view, check, result)
+            found[place] = check, finding
+    checks = tuple(found[place][0] for place in range(len(suite)))
+    findings = [finding for place in range(len(suite)) if (finding := found[place][1])]
     # "critical" comes before "warning"; otherwise the order of the checks stays.
     findings.sort(key=lambda finding: finding.severity)
     return Report(len(frame), checks, tuple(findings))
 
 
-def judged_frame(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+def _views(
+    contract: Contract, frame: pd.DataFrame, suite: "Sequence[Expectation]", cells: int
+) -> Iterator[tuple[pd.DataFrame, list[int]]]:
+    """The frames that are judged one after the other, each with the places of its expectations.
+
+    One with all columns where the table is small. Of a large one a few columns at a time: Great
+    Expectations keeps a mask of all rows for every check of a run.
+    """
+    names = judged(contract)
+    if len(names) * len(frame) <= cells:
+        yield judged_frame(contract, frame), list(range(len(suite)))
+        return
+    about = [getattr(expectation, "column", None) for expectation in suite]
+    # What is expected of the table as a whole looks at names and rows alone.
+    outline = dict.fromkeys(names, pd.Series(np.zeros(len(frame), dtype=bool)))
+    yield pd.DataFrame(outline, copy=False), [at for at, name in enumerate(about) if not name]
+    together = max(cells // len(frame) // 2, 1)  # a column of numbers has two columns there
+    groups = _groups(contract)
+    for start in range(0, len(groups), together):
+        some = [name for group in groups[start : start + together] for name in group]
+        view = judged_frame(contract, frame, some)
+        yield view, [at for at, name in enumerate(about) if name in some]
+        forget_look_ups(view)
+
+
+def _groups(contract: Contract) -> list[list[str]]:
+    """The names that `gx.suite.judged` lists, those of one column, rule or feature together."""
+    names = judged(contract)
+    columns = [
+        [column.name, number_of(column.name), day_of(column.name)] for column in contract.columns
+    ]
+    beside = {name for group in columns for name in group}
+    groups = [[name for name in group if name in names] for group in columns]
+    groups += [[name] for name in names if name not in beside]
+    return [group for group in groups if group]
+
+
+def judged_frame(
+    contract: Contract, frame: pd.DataFrame, names: Sequence[str] | None = None
+) -> pd.DataFrame:
     """The frame that the suite judges, its columns as `gx.suite.judged` lists them.
 
-    The texts are as they are, with numbers, rules and derived features beside them.
+    The texts are as they are, with numbers, rules and derived features beside them. Where only some
+    of these columns are named, those come with the ids and with what their rules read.
     """
     frame = frame.reset_index(drop=True)
+    wanted = judged(contract) if names is None else [*names]
+    rules = [rule for rule in contract.rules if f"rule {rule.name}" in wanted]
+    derived = [feature for feature in contract.derived if f"derived {feature.name}" in wanted]
+    expressions = [rule.expression for rule in rules]
+    expressions += [feature.expression for feature in derived]
+    read = {key for expression in expressions for key in expression.keys}
     columns: dict[str, pd.Series] = {}
     values: dict[str, np.ndarray] = {}
     for column in contract.columns:
-        if column.role == "ignored":
+        beside = {column.name, number_of(column.name), day_of(column.name)} & {*wanted}
+        if column.role == "ignored" or not (beside or column.key in read or column.role == "id"):
             continue
         # As categories, each different text is looked at once and not once a row.
         columns[column.name] = frame[column.name].astype("category")
-        if column.numeric:
+        if column.numeric and (beside or column.key in read):
             values[column.name] = numbers(column, columns[column.name])
-    operands = _operands(contract, columns, values)
+    operands = _operands(contract, read, columns, values)
     for name, array in values.items():
         columns[number_of(name)] = pd.Series(array, index=frame.index)
         found = contract.find(name)
         if found is not None and found.kind == "date":
             days = np.where(frame[name].isna(), np.nan, ~np.isnan(array))
             columns[day_of(name)] = pd.Series(days.astype(np.float64), index=frame.index)
-    for rule in contract.rules:
+    for rule in rules:
         outcome = _outcome(rule.expression, operands, lambda result: result != 0, len(frame))
         columns[f"rule {rule.name}"] = pd.Series(outcome, index=frame.index)
-    for derived in contract.derived:
-        outcome = _outcome(derived.expression, operands, np.isfinite, len(frame))
-        columns[f"derived {derived.name}"] = pd.Series(outcome, index=frame.index)
-    return pd.DataFrame(columns)[judged(contract)]
+    for feature in derived:
+        outcome = _outcome(feature.expression, operands, np.isfinite, len(frame))
+        columns[f"derived {feature.name}"] = pd.Series(outcome, index=frame.index)
+    if names is None:
+        return pd.DataFrame(columns)[wanted]
+    return pd.DataFrame(columns, copy=False)
 
 
 def _operands(
-    contract: Contract, columns: Mapping[str, pd.Series], values: Mapping[str, np.ndarray]
+    contract: Contract,
+    read: Collection[str],
+    columns: Mapping[str, pd.Series],
+    values: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """The features that expressions read, as these take them, by key; `columns` and `values` are by
-    name.
+    """The features with the keys that are read, as expressions take them, by key; `columns` and
+    `values` are by name.
     """
-    expressions = [rule.expression for rule in contract.rules]
-    expressions += [derived.expression for derived in contract.derived]
-    read = {key for expression in expressions for key in expression.keys}
     operands: dict[str, np.ndarray] = {}
     for column in contract.features:
         if column.key not in read:
@@ -144,12 +204,13 @@ def _outcome(
     return np.where(known, passed, np.nan).astype(np.float64)
 
 
-def _run(contract: Contract, view: pd.DataFrame, minimum_rows: int, name: str) -> "list[Result]":
+def _run(view: pd.DataFrame, expected: "Sequence[Expectation]", name: str) -> "list[Result]":
     """What Great Expectations finds, an answer for each expectation. Raise SluiceError."""
     context = _memory()
     asset = context.data_sources.add_pandas(name="memory").add_dataframe_asset(name=name)
     batch = asset.add_batch_definition_whole_dataframe(name="table").get_batch({"dataframe": view})
-    suite = build_suite(contract, minimum_rows, name)
+    suite = engine().ExpectationSuite(name=name)
+    suite.expectations = [*expected]
     results = list(batch.validate(suite, result_format="COMPLETE").results)
     for result in results:
         _require_result(result)

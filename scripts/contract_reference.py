@@ -96,6 +96,10 @@ _ENCODINGS = {
         "the share of the training rows that have the value",
         "how usual a value is says more than which one it is",
     ),
+    "key": (
+        "the place of the value, by which the model of a fleet is looked up",
+        "nobody to write: it stands in the contract that ships with a fleet (`--each`)",
+    ),
 }
 _TARGET = {
     "column": 'the name of the column with `role = "target"`',

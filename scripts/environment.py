@@ -36,6 +36,7 @@ STORES = (
     "gs",
     "s3",
 )  # what reads an object store, a group for each; the second contains them
+LOGINS = "stack"  # what makes the logins of a stack for a team
 _NAMES_STORE = re.compile(r"""(?m)^\s*reference\s*=\s*["'](az|gs|s3)://""")
 # What a release imports: Python keeps the bytecode of that, a third of what compiling every package
 # would take.
@@ -110,11 +111,11 @@ def main(arguments: list[str]) -> int:
 
     With --dev also what checks and tests need, with --e2e also the servers that the slow tests
     start, with --cluster those of the test cluster. With a store (s3, gs, az) also what reads it;
-    one that a pointer of the project names needs no word.
+    one that a pointer of the project names needs no word. With `stack` what `make stack` needs.
     """
     index = package_index.chosen(os.environ)
     stores = {word for word in arguments if not word.startswith("--")}
-    if stores - set(STORES):
+    if stores - {*STORES, LOGINS}:
         return _stop(
             f"STORES is {' '.join(sorted(stores))!r}; of {', '.join(STORES)} each is known",
             "Write it as `make setup STORES=s3`.",

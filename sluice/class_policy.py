@@ -18,7 +18,7 @@ from sluice.errors import UsageError
 
 TABLE = "classes"
 # Limits of the gate that are about rows flagged as the one positive class.
-_OF_ONE_CLASS = (
+OF_ONE_CLASS = (
     "precision_floor",
     "flagged_ceiling",
     "lift_floor",
@@ -96,7 +96,7 @@ def gate_of_classes(source: str, gate: dict[str, Any]) -> dict[str, Any]:
 
     Raises UsageError for a limit of rows that are flagged.
     """
-    for key in _OF_ONE_CLASS:
+    for key in OF_ONE_CLASS:
         if key in gate:
             what = f"{source}: [gate] {key} is given beside [{TABLE}]"
             raise UsageError(what, "It is about one class against all others: leave it out.")

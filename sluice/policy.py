@@ -20,7 +20,7 @@ from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
 
 LOOK_CHOICES = ("first", "best")
-FIGURES, WORDS = "figures", "words"
+FIGURES, PROMOTED, WORDS = "figures", "promoted", "words"
 BY_HASH, BY_TIME = "hash", "time"
 _USUAL = ("by", BY_HASH)
 EXCLUDED, INCLUDED = "excluded", "included"
@@ -139,8 +139,10 @@ class GatePolicy:
     beside them: the threshold is then where the errors cost least, and models are compared by what
     theirs cost as they ship. `margin` is then a share of what it costs to find nobody.
 
-    `told` says what leaves a release of a look at the holdout: its `figures`, or `words`, which are
-    whether the candidate is promoted. With words, no HOLD replaces a champion: that would be told.
+    `told` says what leaves a release of a look at the holdout: its `figures`; or `words`, which are
+    whether the candidate is promoted; or both by the verdict: figures of the whole holdout, and
+    none of a group, where the candidate is `promoted`, and the word where it is not. Only with
+    figures may a HOLD replace a champion: otherwise that would be told.
     """
 
     flagged_ceiling: float
@@ -176,8 +178,13 @@ class GatePolicy:
 
     @property
     def worded(self) -> bool:
-        """Whether no figure of the holdout is told."""
-        return self.told == WORDS
+        """Whether a look tells a word, and no figure unless the candidate is promoted."""
+        return self.told != FIGURES
+
+    @property
+    def promoted_figures(self) -> bool:
+        """Whether figures of the whole holdout are told of a candidate that is promoted."""
+        return self.told != WORDS
 
     @property
     def costed(self) -> bool:
@@ -268,7 +275,8 @@ class CanaryPolicy:
     how much more of its requests may fail or be refused than of stable's. Requests are to be
     answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
     are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
-    `replay_changed` is the largest share of replayed rows whose flag a candidate may change.
+    `replay_changed` is the largest share of replayed rows whose flag a candidate may change, or
+    whose class.
     """
 
     level: float = 0.05
@@ -495,6 +503,24 @@ def changes(before: Policy, after: Policy) -> list[str]:
     return changed
 
 
+def limits_of(table: str, field: Field[Any]) -> str:
+    """What a number of a table may be, as the reference of policies says it; empty where it is no
+    number, or a check of its own says it.
+    """
+    bounds, where_stated = _BOUNDS.get(field.name), _BOUNDS_WHERE_STATED.get(field.name)
+    if table == "gate" and bounds:
+        return f"{bounds[0]:g} to {bounds[1]:,.15g}"
+    if table == "gate" and where_stated:
+        none = "; 0 states none" if field.name in _NO_SHARES else ""
+        return f"{where_stated[0]:g} to {where_stated[1]:,.15g}{none}"
+    if field.name in _COUNTS:
+        return "at least 1"
+    if field.name in _LIMITS:
+        return "at least 0"
+    shares = _sort_of(field) == "float" and field.name not in _NO_SHARES
+    return "above 0 and below 1" if shares else ""
+
+
 def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
     if raw.get("schema") != 1:
         what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
@@ -552,9 +578,12 @@ def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
         raise UsageError(what, f"Known: {', '.join(LOOK_CHOICES)}.")
-    if gate.told not in (FIGURES, WORDS):
+    if gate.told not in (FIGURES, PROMOTED, WORDS):
         what = f"{source}: [gate] told is {gate.told!r}"
-        raise UsageError(what, f"Known: {FIGURES}, {WORDS}.")
+        raise UsageError(what, f"Known: {FIGURES}, {PROMOTED}, {WORDS}.")
+    if several and gate.told == PROMOTED:
+        what = f"{source}: [gate] told is {gate.told!r} beside [{CLASSES}]"
+        raise UsageError(what, f"With several classes it is {FIGURES} or {WORDS}.")
     if gate.look_choice == "best" and not gate.look_days:
         what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
         raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")
@@ -598,7 +627,7 @@ def _read(source: str, table: str, kind: type[T], spec: Mapping[str, Any]) -> T:
 def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     """The value of a key, checked against the type of its field; a list becomes a tuple."""
     value = tuple(given) if isinstance(given, list) else given
-    sort = getattr(field.type, "__name__", str(field.type)).split("[")[0]
+    sort = _sort_of(field)
     what = f"{source}: [{table}] {field.name} is {value!r}"
     if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
         raise UsageError(what, f"It takes a value of type {sort}.")
@@ -611,6 +640,11 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     if field.name in _LIMITS and cast(int, value) < 0:
         raise UsageError(what, "It counts something: at least 1, or 0 for no limit.")
     return value
+
+
+def _sort_of(field: Field[Any]) -> str:
+    """The name of the type of a field, such as "float"."""
+    return getattr(field.type, "__name__", str(field.type)).split("[")[0]
 
 
 def _is_name(entry: object) -> bool:

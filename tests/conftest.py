@@ -44,7 +44,7 @@ _TOGETHER = {
         "tests/flows/audit/test_reproduce.py",
         "tests/flows/monitoring/test_watch.py",
         "tests/flows/monitoring/test_candidate.py",
-        "tests/flows/cli/test_replay.py",
+        "tests/flows/cli/live/test_replay.py",
     ),
     "clone": (  # the demo in a clean clone
         "tests/e2e/test_demo.py",

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from models.attrition import sample
-from sluice.model import model_artifact
-from sluice.model.conversion import check_agreement, convert
-from sluice.model.metrics import measure
-from sluice.model.metrics_file import CrossValidation, Spread, TrainedMetrics, TrainedRows
-from sluice.model.reference import histogram
-from sluice.model.table import read_table, typed
-from sluice.model.training import fit
+from sluice.model.artifact import model_artifact
+from sluice.model.artifact.reference import histogram
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.conversion import check_agreement, convert
+from sluice.model.fit.training import fit
+from sluice.model.quality.metrics import measure
+from sluice.model.quality.metrics_file import CrossValidation, Spread, TrainedMetrics, TrainedRows
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import encode, numeric_features
 

@@ -53,12 +53,12 @@ class Read:
     """Records that the contract allows.
 
     `numbers` is float64, shape (rows, features); `values` are the features as they were sent;
-    `persons` are the ids of those whom the records are about, empty where none was sent.
+    `ids` are those of the rows, empty where none was sent.
     """
 
     numbers: np.ndarray
     values: Sequence[Values]
-    persons: Sequence[str]
+    ids: Sequence[str]
 
 
 class Reader:
@@ -73,7 +73,7 @@ class Reader:
         self._numbers = [_numbers_of(column) for column in contract.features]
 
     def one(self, body: bytes) -> tuple[list[float], Values, str]:
-        """The numbers of one record, its values, and the id of its person, empty for none.
+        """The numbers of one record, its values, and the id of its row, empty for none.
 
         Raise InvalidFields for values that the contract does not allow, Refusal for a body that is
         no record.
@@ -90,12 +90,12 @@ class Reader:
                 numbers.append(number[value] if number else value)
             if math.inf in numbers:
                 break
-            return numbers, values, self._person(fields[-1])
+            return numbers, values, self._id(fields[-1])
         given, fault = parse_one(body, "one record, an object")
         read = self.records([given])
         if fault:
             raise not_json(fault)
-        return read.numbers[0].tolist(), read.values[0], read.persons[0]
+        return read.numbers[0].tolist(), read.values[0], read.ids[0]
 
     async def many(self, body: bytes, most: int) -> Read:
         """A list of at most `most` records; other requests have their turn between its chunks.
@@ -166,14 +166,14 @@ class Reader:
         time of a request.
         """
         numbers = np.empty((len(self._numbers), len(rows)))
-        *columns, persons = zip(*rows, strict=True)
-        names = len(rows) * (len(self._numbers) + 1) - persons.count(UNSET)
+        *columns, ids = zip(*rows, strict=True)
+        names = len(rows) * (len(self._numbers) + 1) - ids.count(UNSET)
         for place, values in enumerate(columns):
             number = self._numbers[place]
             if UNSET in number:
                 names -= values.count(UNSET)
             numbers[place] = [*map(number.__getitem__, values)] if number else values
-        whom = [*map(self._person, persons)]
+        whom = [*map(self._id, ids)]
         # Adding zero turns negative zeros into zeros.
         return Read(numbers.T + 0.0, [row[:-1] for row in rows], whom), names
 
@@ -205,22 +205,22 @@ class Reader:
         none = np.empty((0, len(self._numbers)))
         numbers = np.concatenate([none, *(part.numbers for part in parts)])
         values = [row for part in parts for row in part.values]
-        persons = [person for part in parts for person in part.persons]
-        return Read(numbers, values, persons)
+        ids = [one for part in parts for one in part.ids]
+        return Read(numbers, values, ids)
 
     def records(self, records: Sequence[Record]) -> Read:
         """Records that are parsed already, the thorough way. Raise InvalidFields."""
         errors: list[FieldError] = []
-        persons = [self._whom(row, record, errors) for row, record in enumerate(records)]
-        ids = (self._contract.id.key, self._contract.id.name)
-        fed = [_without(record, ids) for record in records]
+        ids = [self._whom(row, record, errors) for row, record in enumerate(records)]
+        names = (self._contract.id.key, self._contract.id.name)
+        fed = [_without(record, names) for record in records]
         try:
             numbers = read_all(self._contract, fed)
         except InvalidFields as refused:
             errors += [self._as_sent(error, fed[error.row]) for error in refused.errors]
         if errors:
             raise InvalidFields(sorted(errors, key=lambda error: error.row))
-        return Read(numbers, [self._values(record) for record in fed], persons)
+        return Read(numbers, [self._values(record) for record in fed], ids)
 
     def _values(self, record: Record) -> Values:
         """The values of a record in the order of the contract, UNSET for one that was not sent."""
@@ -233,7 +233,7 @@ class Reader:
         return tuple(values)
 
     def _whom(self, row: int, record: Record, errors: list[FieldError]) -> str:
-        """The id of a record's person, empty for none; adds to `errors` where it is not allowed."""
+        """The id of a record's row, empty for none; adds to `errors` where it is not allowed."""
         column = self._contract.id
         names = dict.fromkeys((column.key, column.name))
         values = [record[name] for name in names if name in record]
@@ -257,7 +257,7 @@ class Reader:
         field = error.field.encode("utf-8", "replace").decode()
         return replace(error, field=field, value=value)
 
-    def _person(self, value: object) -> str:
+    def _id(self, value: object) -> str:
         """The id that was sent, empty where none was, or none that the contract allows."""
         return "" if value is UNSET else person_id(self._contract.id, value) or ""
 
@@ -367,7 +367,7 @@ def _type(column: Column) -> Kind:
 
 
 def _id_type(column: Column) -> Kind:
-    """The type that msgspec decodes the id of a person to; it may be left out."""
+    """The type that msgspec decodes the id of a row to; it may be left out."""
     if column.numeric or column.values:
         return _type(column) | UnsetType
     return Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)] | UnsetType

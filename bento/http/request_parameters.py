@@ -1,4 +1,4 @@
-"""What a request says besides its records: with reasons or not, whose record, and feedback."""
+"""What a request says besides its records: with reasons or not, the id of its row, and feedback."""
 
 import re
 from itertools import islice
@@ -11,8 +11,10 @@ from sluice.served.cells import read_cell
 from sluice.served.contract import Column
 from sluice.served.predictions import person_id
 
+ROW_ID = "x-row-id"
+OLD_ROW_ID = "x-person-id"  # what it was called before
 ID = re.compile(rb"[A-Za-z0-9._:-]{1,80}")
-_PERSON = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")
+_ROW_ID = re.compile(rb"[A-Za-z0-9._:@-]{1,200}")
 _WHY = 2000  # characters of an opinion
 _NAMED = 20  # unknown fields of an opinion that a refusal lists
 
@@ -44,34 +46,43 @@ def wants_reasons(call: Call, *, unsaid: bool) -> bool:
     )
 
 
-def person(call: Call, column: Column, named: str) -> str:
-    """The id of the person that a record is about, empty for none.
+def row_id(call: Call, column: Column, named: str) -> str:
+    """The id of the row that a record is about, empty for none.
 
-    `named` is what the record says; the header x-person-id may say it instead, as a cell of the id
-    column would. Raise Refusal where they differ, or the header is not understood.
+    `named` is what the record says; the headers ROW_ID and OLD_ROW_ID may say it instead, each as a
+    cell of the id column would. Raise Refusal where one of them is not understood, or where two of
+    the three differ.
     """
-    given = call.headers.get(b"x-person-id")
-    if given is None:
-        return named
-    if not _PERSON.fullmatch(given):
+    said, place = named, column.name
+    for header in (ROW_ID, OLD_ROW_ID):
+        given = call.headers.get(header.encode())
+        if given is None:
+            continue
+        found = _in_header(header, given, column)
+        if said and said != found:
+            raise Refusal(
+                400,
+                "header",
+                "two rows are named for one record",
+                value=f"{header} is {found[:80]}, {place} is {said[:80]}",
+                allowed="the same one everywhere, or one of them alone",
+            )
+        said, place = found, header
+    return said
+
+
+def _in_header(header: str, given: bytes, column: Column) -> str:
+    """The id in a header. Raise Refusal."""
+    if not _ROW_ID.fullmatch(given):
         raise Refusal(
             400,
             "header",
-            "x-person-id is not understood",
+            f"{header} is not understood",
             value=given.decode("latin-1")[:80],
             allowed="letters, digits and . _ : @ - (at most 200)",
         )
     text = given.decode()
-    in_header = person_id(column, read_cell(column, text)) or text
-    if named and named != in_header:
-        raise Refusal(
-            400,
-            "header",
-            "the header and the record name two persons",
-            value=f"x-person-id is {in_header[:80]}, {column.name} is {named[:80]}",
-            allowed="the same one in both, or one of them alone",
-        )
-    return in_header
+    return person_id(column, read_cell(column, text)) or text
 
 
 def opinion_of(body: bytes) -> Opinion:

@@ -17,7 +17,7 @@ TIMEOUT = 3
 # Seconds until a body must be here: sooner than that timer, after which it would be our fault.
 BODY_SECONDS = 2.5
 # Addresses that may take longer, and the seconds for their bodies.
-LONG = ("/predict_batch", "/people")
+LONG = ("/predict_batch", "/rows", "/people")
 LONG_BODY_SECONDS = 60.0
 _FIX = "Correct it, or leave it out."
 _FEWEST = 16  # characters of the salt: with fewer, ids are found by trying

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from bento.http.answer import Answer, AnyAnswer, ClassAnswer
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import BODY_SECONDS, LONG_BODY_SECONDS
-from bento.page import classes, files, form, people, quality, result
+from bento.page import classes, files, form, quality, result, rows
 from bento.page.classes import ClassQuality
 from sluice.errors import Refused
 from sluice.served.contract import Contract
@@ -37,7 +37,7 @@ from sluice.served.uploaded_table import check_record, write_csv
 Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[AnyAnswer]]]
 Keep = Callable[[Opinion], bool]
 
-EXPLAINED = people.SHOWN  # rows of an answer whose reasons a page shows
+EXPLAINED = rows.SHOWN  # rows of an answer whose reasons a page shows
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
 _LONGEST_NUMBER = 20  # characters
@@ -89,14 +89,17 @@ def routes(
 ) -> list[Route]:
     """The routes of the page.
 
-    `await answers(records, persons)` takes records that the contract allows, with the id of each
-    one's person, empty for none, and returns for each what `POST /predict` answers; the EXPLAINED
+    `await answers(records, ids)` takes records that the contract allows, with the id of each
+    one, empty for none, and returns for each what `POST /predict` answers; the EXPLAINED
     that are highest have their reasons.
     `keep(opinion)` keeps what a person thinks of an answer, and returns whether it did.
     """
     page = Page(contract, good, answers, keep)
     return [
         _route("/", GET=partial(_blank, page), POST=partial(_one, page)),
+        _route("/rows", GET=partial(_upload, page), POST=partial(_many, page)),
+        _route("/rows.csv", GET=partial(_example, page)),
+        # What these two were called before:
         _route("/people", GET=partial(_upload, page), POST=partial(_many, page)),
         _route("/people.csv", GET=partial(_example, page)),
         _route("/quality", GET=partial(_quality, page)),
@@ -155,7 +158,7 @@ def _form(
 
 
 async def _upload(page: Page, _: Request) -> Response:
-    return _show(page, "people.html", typed="")
+    return _show(page, "rows.html", typed="")
 
 
 async def _many(page: Page, request: Request) -> Response:
@@ -163,29 +166,29 @@ async def _many(page: Page, request: Request) -> Response:
         sent = await _file(request)
     except _Unreadable as error:
         return _file_refused(page, error.sentence, error.status)
-    number = quality.number("act_on", sent.number, people.MOST)
+    number = quality.number("act_on", sent.number, rows.MOST)
     if isinstance(number, form.Mistake):
-        return _show(page, "people.html", 400, mistakes=[number], typed=sent.number)
+        return _show(page, "rows.html", 400, mistakes=[number], typed=sent.number)
     try:
-        sheet = await run_in_threadpool(people.read, sent.data, page.contract, sent.name)
+        sheet = await run_in_threadpool(rows.read, sent.data, page.contract, sent.name)
     except Refused as refused:
         return _file_refused(page, f"{refused.what}. {refused.fix}", 400, sent.number)
     records = [row.record for row in sheet.rows]
-    persons = [people.person(page.contract, row) for row in sheet.rows]
-    answers = await page.answers(records, persons) if records else []
+    ids = [rows.row_id(page.contract, row) for row in sheet.rows]
+    answers = await page.answers(records, ids) if records else []
     if isinstance(page.quality, ClassQuality):
         listed = [one for one in answers if isinstance(one, ClassAnswer)]
         of_classes = await run_in_threadpool(classes.table, page.contract, sent.name, sheet, listed)
-        return _show(page, "people.html", table=of_classes, typed="")
+        return _show(page, "rows.html", table=of_classes, typed="")
     told = [one for one in answers if isinstance(one, Answer)]
-    chosen = people.chosen(page.quality, told, number) if number else None
-    table = await run_in_threadpool(people.table, page.contract, sent.name, sheet, told, chosen)
-    return _show(page, "people.html", table=table, typed=sent.number)
+    chosen = rows.chosen(page.quality, told, number) if number else None
+    table = await run_in_threadpool(rows.table, page.contract, sent.name, sheet, told, chosen)
+    return _show(page, "rows.html", table=table, typed=sent.number)
 
 
 def _file_refused(page: Page, sentence: str, status: int, typed: str = "") -> Response:
     mistakes = [form.Mistake("file", sentence)]
-    return _show(page, "people.html", status, mistakes=mistakes, typed=typed)
+    return _show(page, "rows.html", status, mistakes=mistakes, typed=typed)
 
 
 async def _quality(page: Page, request: Request) -> Response:
@@ -220,7 +223,7 @@ async def _example(page: Page, _: Request) -> Response:
     examples = form.examples(page.contract)
     row = ["1", *(examples[column.key] for column in page.contract.features)]
     text = "\ufeff" + write_csv([column.name for column in columns], [row])
-    headers = {**files.HEADERS, "Content-Disposition": 'attachment; filename="people.csv"'}
+    headers = {**files.HEADERS, "Content-Disposition": 'attachment; filename="rows.csv"'}
     return Response(text, media_type="text/csv", headers=headers)
 
 
@@ -253,7 +256,7 @@ def _show(page: Page, template: str, status: int = 200, **more: object) -> Respo
         "contract": page.contract,
         "words": statements(page.contract),
         "quality": page.quality,
-        "most": people.MOST,
+        "most": rows.MOST,
         "method": METHOD,
         "mistakes": [],
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from bento.http.answer import ClassAnswer
-from bento.page.people import SHOWN, protected_in, wrong_cells
 from bento.page.result import Reason, percent, points, reasons_of
+from bento.page.rows import SHOWN, protected_in, wrong_cells
 from sluice.served.contract import Contract
 from sluice.served.error_rates import Rate
 from sluice.served.uploaded_table import Problem, Row, Sheet, write_csv
@@ -48,7 +48,7 @@ class ClassView:
 
 
 @dataclass(frozen=True)
-class Person:
+class ScoredRow:
     """A row of the file with its answer."""
 
     row: Row
@@ -57,14 +57,14 @@ class Person:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The answers to a file, in its order; the fields are those of `people.Table`. `counts` has the
+    """The answers to a file, in its order; the fields are those of `rows.Table`. `counts` has the
     rows of each class.
     """
 
     name: str
     column: str
-    people: tuple[Person, ...]
-    shown: tuple[Person, ...]
+    scored: tuple[ScoredRow, ...]
+    shown: tuple[ScoredRow, ...]
     problems: tuple[Problem, ...]
     protected: tuple[str, ...]
     unused: tuple[str, ...]
@@ -122,41 +122,42 @@ def table(
     contract: Contract, name: str, sheet: Sheet, answers: Sequence[ClassAnswer]
 ) -> ClassTable:
     """The rows of a sheet with their answers, in the order of the file."""
-    people = tuple(
-        Person(row, view(contract, answer)) for row, answer in zip(sheet.rows, answers, strict=True)
+    scored = tuple(
+        ScoredRow(row, view(contract, answer))
+        for row, answer in zip(sheet.rows, answers, strict=True)
     )
     counts = Counter(answer.prediction for answer in answers)
     protected = protected_in(contract, sheet)
     return ClassTable(
         name=name,
         column=contract.role("target")[0].name,
-        people=people,
-        shown=people[:SHOWN],
+        scored=scored,
+        shown=scored[:SHOWN],
         problems=sheet.problems,
         protected=protected,
         unused=tuple(column for column in sheet.unused if column not in protected),
         counts=tuple((outcome, counts[outcome]) for outcome in contract.target.classes),
-        download=base64.b64encode(_csv(contract, people, answers, sheet).encode()).decode(),
+        download=base64.b64encode(_csv(contract, scored, answers, sheet).encode()).decode(),
     )
 
 
 def _csv(
-    contract: Contract, people: Sequence[Person], answers: Sequence[ClassAnswer], sheet: Sheet
+    contract: Contract, scored: Sequence[ScoredRow], answers: Sequence[ClassAnswer], sheet: Sheet
 ) -> str:
     """Every row of the file: the scored ones in its order, then the wrong ones."""
     classes = contract.target.classes
     head = ["Line", contract.id.name, contract.role("target")[0].name, *classes, *_HEAD]
     rows: list[list[object]] = [
         [
-            person.row.line,
-            person.row.id,
+            one.row.line,
+            one.row.id,
             answer.prediction,
             *answer.probabilities.values(),
             answer.id,
-            " ".join(reason.sentence for reason in person.answer.reasons),
+            " ".join(reason.sentence for reason in one.answer.reasons),
             "",
         ]
-        for person, answer in zip(people, answers, strict=True)
+        for one, answer in zip(scored, answers, strict=True)
     ]
     rows += [wrong_cells(problem, len(classes) + len(_HEAD)) for problem in sheet.problems]
     return "\ufeff" + write_csv(head, rows)  # the mark tells a spreadsheet that this is UTF-8

@@ -1,4 +1,4 @@
-"""The form for one person, made from the contract: its fields, what was typed, what is wrong."""
+"""The form for one row, made from the contract: its fields, what was typed, what is wrong."""
 
 import math
 import re

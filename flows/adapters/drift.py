@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from sluice.drift.verdict import Distance
-from sluice.model.reference import OTHER, Numbers, Reference, Texts, rows_from
+from sluice.model.artifact.reference import OTHER, Numbers, Reference, Texts, rows_from
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Columns

@@ -12,6 +12,8 @@ from pathlib import Path
 from flows.adapters.failpoints import boundary
 from sluice.identity import file_sha256
 
+RECORD = ".sha256"  # behind the name of what it belongs to
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -40,7 +42,7 @@ def write(path: Path, content: bytes) -> None:
 
 def intact(path: Path) -> bool:
     """Whether the file is there, with the bytes that were once put there."""
-    record = _record(path)
+    record = record_of(path)
     if not path.is_file() or not record.is_file():
         return False
     return record.read_text().strip() == file_sha256(path)
@@ -49,7 +51,7 @@ def intact(path: Path) -> bool:
 @boundary("shelf.put")
 def put(path: Path, part: Path) -> None:
     """Move the finished file `part` to `path`, its hash beside it."""
-    write(_record(path), file_sha256(part).encode() + b"\n")
+    write(record_of(path), file_sha256(part).encode() + b"\n")
     part.replace(path)
 
 
@@ -57,7 +59,7 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
     """The file at `path`. Where it is missing or damaged, `make` writes it to a path of its own
     first, in one process at a time.
     """
-    with locked(path.with_name(f".{path.name}.lock")):
+    with locked(lock_of(path)):
         if not intact(path):
             part = path.with_name(f".{path.name}.part")
             part.unlink(missing_ok=True)
@@ -67,6 +69,11 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _record(path: Path) -> Path:
+def lock_of(path: Path) -> Path:
+    """The file that is locked by who makes or removes `path`."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def record_of(path: Path) -> Path:
     """The file that has the hash of `path`."""
-    return path.with_name(f"{path.name}.sha256")
+    return path.with_name(f"{path.name}{RECORD}")

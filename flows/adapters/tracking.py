@@ -24,8 +24,8 @@ from msgspec import Struct
 
 from flows.adapters import machine_cache
 from flows.adapters.plain_text import visible
+from sluice.model.fit.tuning_file import Trial
 from sluice.model.json_file import Unreadable, read_json
-from sluice.model.tuning_file import Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

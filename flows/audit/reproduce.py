@@ -19,8 +19,8 @@ from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, Provenance, read_provenance
 from sluice.gitops.reproduction import Agreement, Difference, agree, differences
 from sluice.identity import folder_hash
-from sluice.model.model_artifact import read_golden
-from sluice.model.table import from_parquet
+from sluice.model.artifact.model_artifact import read_golden
+from sluice.model.data.table import from_parquet
 from sluice.served.scoring import load_model
 
 _NOT_OURS = ("SLUICE_", "PYTHON", "COV_", "COVERAGE_")
@@ -70,8 +70,16 @@ def reproduce(
     """Train a release again in a temporary folder, and compare.
 
     `data` is the file that it was trained on, where it is not to be looked for; `say` is called
-    with each thing that takes a while. Raises UsageError where commit or data are not to be had.
+    with each thing that takes a while. Raises UsageError where commit or data are not to be had,
+    and for a fleet.
     """
+    column = ((traced.evidence.lineage or {}) if traced.evidence else {}).get("fleet")
+    if column:
+        raise UsageError(
+            f"release {traced.event.release} is a fleet by {column!r}, joined of models of several"
+            " releases; a single model is required",
+            f"Release the kept data with --each {column}: equal rows give equal models.",
+        )
     with tempfile.TemporaryDirectory(prefix="sluice-reproduce-") as folder:
         return _reproduce(settings, traced, data, Path(folder), say)
 

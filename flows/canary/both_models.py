@@ -11,7 +11,6 @@ from flows.facts.step_files import MODEL
 from flows.facts.trained import Trained
 from flows.gitops import manifest_repo
 from flows.project.models import model_folder, project_text
-from flows.project.one_class import require_model_of_one_class
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.identity import folder_hash
@@ -28,7 +27,6 @@ def load_both(settings: Settings, model: str, word: str) -> Both:
     was, and what a trial of a model raises.
     """
     folder = model_folder(model, settings.project)
-    require_model_of_one_class(settings.project, model, "sluice replay")
     text = project_text(folder / "policy.toml", settings.project)
     policy = load_policy(text, f"models/{model}/policy.toml").canary
     live = manifest_repo.live(settings, model)
@@ -37,7 +35,14 @@ def load_both(settings: Settings, model: str, word: str) -> Both:
     champion = live.champion
     running = _released(settings, model, champion.digest, champion.model)
     candidate = _released(settings, model, word) if word else _trained(settings, model)
-    return Both(model, running, candidate, policy)
+    both = Both(model, running, candidate, policy)
+    if not both.of_one_kind:
+        raise UsageError(
+            f"one of {running.name}, which is live, and {candidate.name} has several classes, and"
+            " the other has one positive class",
+            "Answers of two kinds cannot be compared: the canary is judged as if nothing changed.",
+        )
+    return both
 
 
 def _trained(settings: Settings, model: str) -> Loaded:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.identity import sha256
-from sluice.model.reference import Reference, read_reference
+from sluice.model.artifact.reference import Reference, read_reference
 from sluice.policy import CanaryPolicy
 from sluice.served.scoring import MODEL_FILE, Model, load_model
 
@@ -29,6 +29,12 @@ class Both:
     running: Loaded
     candidate: Loaded
     policy: CanaryPolicy
+
+    @property
+    def of_one_kind(self) -> bool:
+        """Whether both have one positive class, or both several classes."""
+        kinds = {one.model.contract.target.several for one in (self.running, self.candidate)}
+        return len(kinds) == 1
 
 
 def loaded(folder: Path, name: str) -> Loaded:

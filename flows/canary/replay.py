@@ -7,9 +7,9 @@ import numpy as np
 
 from flows.canary.loaded import Both, Loaded
 from flows.canary.replayed_rows import Rows
-from sluice.canary.replay import Latency, Opinion, OtherUnit, Replayed, Tally, judged
+from sluice.canary.replay import ClassOpinion, Latency, Opinion, OtherUnit, Replayed, Tally, judged
 from sluice.errors import UsageError
-from sluice.model.reference import Numbers, rows_from
+from sluice.model.artifact.reference import Numbers, rows_from
 from sluice.monitor.units import changed_unit
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, accepted
@@ -25,9 +25,7 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
     Raises UsageError where the rows lack a column of a model.
     """
     running, candidate = both.running.model, both.candidate.model
-    tally = Tally(
-        running.contract, both.running.reference, running.contract.tiers, candidate.contract.tiers
-    )
+    tally = Tally(running.contract, both.running.reference, candidate.contract)
     tally.unfit = rows.wrong
     seconds: tuple[list[float], list[float]] = ([], [])
     served: list[dict[str, np.ndarray]] = [] if rows.served else [_learnt(both.running)]
@@ -115,8 +113,10 @@ def _units(both: Both, served: list[dict[str, np.ndarray]]) -> Iterator[OtherUni
                 yield OtherUnit(column.name, unit.factor, unit.example)
 
 
-def _said(loaded: Loaded, columns: Columns) -> Opinion:
+def _said(loaded: Loaded, columns: Columns) -> Opinion | ClassOpinion:
     model = loaded.model
+    if model.weights:
+        return ClassOpinion(model.score(columns), model.weights)
     return Opinion(model.score(columns), model.threshold, model.contract.tiers)
 
 

@@ -150,7 +150,7 @@ def _records(contract: Contract, records: Sequence[Record]) -> Iterator[Chunk]:
 
 
 def stored(path: Path, keys: Sequence[str]) -> Iterator[Chunk]:
-    """These columns of a file of the store, as `sluice.model.table.from_parquet` reads them."""
+    """These columns of a file of the store, as `from_parquet` of the table reads them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -16,44 +16,44 @@ from typer.exceptions import TyperException
 from flows.adapters.plain_text import say, take_any_encoding
 from flows.adapters.private_files import keep_private
 from flows.adapters.typed_command import as_typed, here, line
-from flows.cli.anchor import anchor
-from flows.cli.approvals import approvals
-from flows.cli.approve import approve
-from flows.cli.canary import canary
-from flows.cli.changed import changed
-from flows.cli.data import data
-from flows.cli.deploy import deploy
-from flows.cli.deploy_files import deploy_files
-from flows.cli.deploy_image import deploy_image
-from flows.cli.doctor import doctor
-from flows.cli.drill import drill
-from flows.cli.extend import extend
-from flows.cli.features import features
-from flows.cli.forget import forget
-from flows.cli.gate import gate
-from flows.cli.history import history
-from flows.cli.images import images
-from flows.cli.init import init
-from flows.cli.judge import judge
-from flows.cli.labels import labels
-from flows.cli.lineage import lineage
-from flows.cli.monitor import monitor
-from flows.cli.plan import plan
-from flows.cli.power import power
-from flows.cli.predict import predict
-from flows.cli.promote import promote
-from flows.cli.quarantine import quarantine
-from flows.cli.reconcile import reconcile
-from flows.cli.reject import reject
-from flows.cli.release import release
-from flows.cli.replay import replay
-from flows.cli.reproduce import reproduce
-from flows.cli.rollback import rollback
-from flows.cli.serve import serve
-from flows.cli.status import status
-from flows.cli.up import up
-from flows.cli.validate import validate
-from flows.cli.verify import verify
+from flows.cli.begin.data import data
+from flows.cli.begin.deploy_files import deploy_files
+from flows.cli.begin.doctor import doctor
+from flows.cli.begin.init import init
+from flows.cli.gating.anchor import anchor
+from flows.cli.gating.drill import drill
+from flows.cli.gating.extend import extend
+from flows.cli.gating.gate import gate
+from flows.cli.gating.power import power
+from flows.cli.live.canary import canary
+from flows.cli.live.judge import judge
+from flows.cli.live.labels import labels
+from flows.cli.live.monitor import monitor
+from flows.cli.live.reconcile import reconcile
+from flows.cli.live.replay import replay
+from flows.cli.past.history import history
+from flows.cli.past.images import images
+from flows.cli.past.lineage import lineage
+from flows.cli.past.reproduce import reproduce
+from flows.cli.past.verify import verify
+from flows.cli.releases.approvals import approvals
+from flows.cli.releases.approve import approve
+from flows.cli.releases.changed import changed
+from flows.cli.releases.plan import plan
+from flows.cli.releases.promote import promote
+from flows.cli.releases.quarantine import quarantine
+from flows.cli.releases.reject import reject
+from flows.cli.releases.release import release
+from flows.cli.releases.rollback import rollback
+from flows.cli.releases.status import status
+from flows.cli.releases.validate import validate
+from flows.cli.serving.deploy import deploy
+from flows.cli.serving.deploy_image import deploy_image
+from flows.cli.serving.features import features
+from flows.cli.serving.forget import forget
+from flows.cli.serving.predict import predict
+from flows.cli.serving.serve import serve
+from flows.cli.serving.up import up
 from flows.orchestration import lost_server
 from sluice.errors import SluiceError, disk
 
@@ -72,72 +72,59 @@ Exit codes: 0 done, nothing to do, HOLD; 1 failed; 2 usage or settings; 3 refuse
 130 interrupted.
 """
 
-COMMANDS: "tuple[Callable[..., None], ...]" = (
-    doctor,
-    init,
-    release,
-    plan,
-    changed,
-    validate,
-    gate,
-    power,
-    extend,
-    features,
-    drill,
-    approvals,
-    approve,
-    reject,
-    promote,
-    status,
-    up,
-    deploy,
-    serve,
-    replay,
-    judge,
-    canary,
-    reconcile,
-    predict,
-    forget,
-    monitor,
-    lineage,
-    history,
-    verify,
-    reproduce,
-    rollback,
-    images,
-    deploy_files,
-    deploy_image,
-)
-# Commands with commands of their own.
-GROUPS = {"quarantine": quarantine, "anchor": anchor, "data": data, "labels": labels}
-# What `sluice --help` lists, by what a person wants.
-SECTIONS = {
-    "Begin here": ("doctor", "init", "deploy-files", "data"),
-    "Release a model": (
-        "release",
-        "plan",
-        "changed",
-        "validate",
-        "approvals",
-        "approve",
-        "reject",
-        "promote",
-        "status",
-        "rollback",
-        "quarantine",
-    ),
-    "Understand a release": ("history", "lineage", "verify", "reproduce", "images"),
-    "Work with the gate": ("gate", "power", "extend", "drill", "anchor"),
-    "Run and ask the model": (
-        "serve",
-        "predict",
-        "features",
-        "forget",
-        "up",
-        "deploy",
-        "deploy-image",
-    ),
-    "After the release": ("replay", "judge", "canary", "reconcile", "monitor", "labels"),
+# What `sluice --help` lists, by what a person wants; each section is a folder beside this file. A
+# name with commands of its own is a Typer.
+SECTIONS: "dict[str, dict[str, Callable[..., None] | typer.Typer]]" = {
+    "Begin here": {
+        "doctor": doctor,
+        "init": init,
+        "deploy-files": deploy_files,
+        "data": data,
+    },
+    "Release a model": {
+        "release": release,
+        "plan": plan,
+        "changed": changed,
+        "validate": validate,
+        "approvals": approvals,
+        "approve": approve,
+        "reject": reject,
+        "promote": promote,
+        "status": status,
+        "rollback": rollback,
+        "quarantine": quarantine,
+    },
+    "Understand a release": {
+        "history": history,
+        "lineage": lineage,
+        "verify": verify,
+        "reproduce": reproduce,
+        "images": images,
+    },
+    "Work with the gate": {
+        "gate": gate,
+        "power": power,
+        "extend": extend,
+        "drill": drill,
+        "anchor": anchor,
+    },
+    "Run and ask the model": {
+        "serve": serve,
+        "predict": predict,
+        "features": features,
+        "forget": forget,
+        "up": up,
+        "deploy": deploy,
+        "deploy-image": deploy_image,
+    },
+    "After the release": {
+        "replay": replay,
+        "judge": judge,
+        "canary": canary,
+        "reconcile": reconcile,
+        "monitor": monitor,
+        "labels": labels,
+    },
 }
 _INTERRUPTED = 130
 _KEPT = "Interrupted. What was done is kept: run the same command again."
@@ -191,12 +178,14 @@ def _root(debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")
     """Declare the options that stand before a command; `main` reads them."""
 
 
-for command in COMMANDS:
-    app.command(cls=_Command)(command)
-for name, group in GROUPS.items():
-    for below in group.registered_commands:
-        below.cls = _Command
-    app.add_typer(group, name=name, cls=_Group)
+for section in SECTIONS.values():
+    for name, entry in section.items():
+        if isinstance(entry, typer.Typer):
+            for below in entry.registered_commands:
+                below.cls = _Command
+            app.add_typer(entry, name=name, cls=_Group)
+        else:
+            app.command(name, cls=_Command)(entry)
 
 
 def program() -> None:

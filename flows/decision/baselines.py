@@ -29,7 +29,7 @@ def oppose(candidate: Candidate) -> Case:
     if champion:
         return Case(candidate, champion.against, champion.anchored)
     request = candidate.request
-    return Case(candidate, _reference(request.champion), _reference(request.frozen))
+    return Case(candidate, reference_of(request.champion), reference_of(request.frozen))
 
 
 def standing_champion(candidate: Candidate) -> Champion | None:
@@ -40,7 +40,8 @@ def standing_champion(candidate: Candidate) -> Champion | None:
     return champion if champion.tag == candidate.tag else None
 
 
-def _reference(release: Champion | Anchor | None) -> Reference | None:
+def reference_of(release: Champion | Anchor | None) -> Reference | None:
+    """What a candidate is compared with, as a verdict names it; None where there is none."""
     if release is None:
         return None
     return Reference(release.tag, release.digest, release.model, release.release)
@@ -88,7 +89,7 @@ def fetch(case: Case) -> None:
     Raises SluiceError where one is not what it was, and what a trial of its model raises.
     """
     for name, reference in case.opponents.items():
-        _fetch(case.request, name, reference)
+        fetch_artifact(case.request, name, reference)
 
 
 def require_kept(request: Request, candidate: Candidate | None) -> None:
@@ -109,7 +110,7 @@ def _sure(request: Request, candidate: Candidate | None) -> list[Reference]:
     champion = request.champion
     if champion is None or champion.data == request.data.sha256:
         return []
-    known = (_reference(champion), _reference(request.frozen))
+    known = (reference_of(champion), reference_of(request.frozen))
     return [reference for reference in known if reference]
 
 
@@ -120,7 +121,8 @@ def _is_kept(request: Request, wanted: Reference) -> bool:
 
 
 @boundary("champion.fetch")
-def _fetch(request: Request, name: str, wanted: Reference) -> None:
+def fetch_artifact(request: Request, name: str, wanted: Reference) -> None:
+    """Bring one artifact to this machine, where it is not here. Raises what `fetch` raises."""
     if _is_kept(request, wanted):
         return
     kept = request.model_of(wanted.model)

@@ -18,8 +18,8 @@ from sluice.gate.classes.case import Classifier
 from sluice.gate.classes.decide import decide as decide_classes
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
 from sluice.gate.group_table import GroupRow, group_rows
-from sluice.model.clusters import numbered
 from sluice.model.json_file import Unreadable, parse_json, read_json
+from sluice.model.quality.clusters import numbered
 from sluice.policy import GatePolicy, Policy
 from sluice.served.contract import Target
 from sluice.served.words import Words

@@ -13,8 +13,8 @@ from flows.engine.phases import Candidate
 from flows.facts.step_files import HOLDOUT_ROWS, MODEL, TABLE
 from sluice.gate.ledger import Allowance, Use, smallest
 from sluice.identity import value_hash
-from sluice.model.split import HASH, deciding, row_hashes
-from sluice.model.table import from_parquet
+from sluice.model.data.split import HASH, deciding, row_hashes
+from sluice.model.data.table import from_parquet
 from sluice.served.contract import Target
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.facts.step_files import SCORES
+from sluice.model.data.split import GROUP
+from sluice.model.data.table import from_parquet, to_parquet
 from sluice.model.json_file import Unreadable
-from sluice.model.split import GROUP
-from sluice.model.table import from_parquet, to_parquet
 
 _REQUIRED = ("row_hash", "label", "candidate", "alone")
 _MODELS = ("candidate", "alone", "champion", "anchor")

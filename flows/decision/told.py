@@ -7,7 +7,9 @@ of both steps, which Prefect and the terminal show; `Told`, which everything aft
 shows; and the seals, because the hash of a file that holds few figures tells them to whoever tries.
 
 With `told = "words"` in the policy one of two words is told. As long as it is not PROMOTE it is the
-same for every candidate, so nothing can be learnt from it: docs/statistics.md has the proof.
+same for every candidate, so nothing can be learnt from it: docs/statistics.md has the proof. With
+`told = "promoted"` the same is told, and beside a PROMOTE what was measured on the whole holdout:
+no group, curve, comparison or rule, because these would say where the champion was unlucky.
 """
 
 import json
@@ -15,18 +17,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from flows.facts.decided import NOT_PROMOTED, Decided
 from flows.facts.scored import Scored
 from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
 from sluice.identity import file_sha256, sha256
 from sluice.model.classes.summary import class_summary
-from sluice.model.metrics import summary
+from sluice.model.json_file import write_json
+from sluice.model.quality.metrics import summary
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
     from sluice.gate.decide import Verdict
     from sluice.model.classes.metrics_file import ClassMetrics
-    from sluice.model.metrics_file import Metrics
+    from sluice.model.quality.metrics_file import Metrics
     from sluice.policy import GatePolicy
 
 _SENTENCES = {
@@ -36,6 +41,10 @@ _SENTENCES = {
         " which rule"
     ),
 }
+_MEASURED = (
+    "It meets every rule of its policy, which tells figures of the whole holdout, and none of a"
+    " group, a rule or a comparison"
+)
 # What is laid out for people beside the evidence where figures are told.
 _LAID_OUT = (VERDICT, STANDING, SCORES, METRICS, CASE)
 
@@ -71,7 +80,7 @@ def decided(
     word, sentence, refresh = verdict.verdict, verdict.sentence, verdict.refresh
     if policy.worded:
         word, refresh = _word(word), False
-        sentence = _SENTENCES[word]
+        sentence = _MEASURED if _is_measured(word, policy) else _SENTENCES[word]
     return Decided(word, sentence, refresh, override=override, policy_changed=policy_changed)
 
 
@@ -99,7 +108,7 @@ def laid_out(decision: "Decision") -> tuple[dict[str, bytes], tuple[str, ...]]:
     lie there any more.
     """
     if decision.request.policy.gate.worded:
-        told = dict(_in_words(decision).files)
+        told = dict(of(decision).files)
         return told, tuple(name for name in _LAID_OUT if name not in told)
     folders = (decision.decided.folder, decision.scored.folder)
     found = (folder / name for folder in folders for name in _LAID_OUT)
@@ -113,7 +122,8 @@ def seals(decision: "Decision") -> dict[str, str]:
     ones give its hash. What lies in the store is worked out anew before anything is built.
     """
     if decision.request.policy.gate.worded:
-        return {"verdict": sha256(_in_words(decision).files[VERDICT])}
+        files = of(decision).files
+        return {name.removesuffix(".json"): sha256(content) for name, content in files.items()}
     score, gate = decision.scored.folder, decision.decided.folder
     return {
         "scores": file_sha256(score / SCORES),
@@ -134,6 +144,10 @@ def lineage(decision: "Decision") -> dict[str, str]:
     }
 
 
+def _is_measured(verdict: str, policy: "GatePolicy") -> bool:
+    return verdict == "PROMOTE" and policy.promoted_figures
+
+
 def _word(verdict: str) -> str:
     return verdict if verdict == "PROMOTE" else NOT_PROMOTED
 
@@ -150,5 +164,9 @@ def _in_words(decision: "Decision") -> Told:
         "comparison": None,
         "anchor": None,
     }
-    content = json.dumps(document, indent=1).encode()
-    return Told(document, None, facts.verdict, {VERDICT: content})
+    files = {VERDICT: json.dumps(document, indent=1).encode()}
+    if not _is_measured(facts.verdict, decision.request.policy.gate):
+        return Told(document, None, facts.verdict, files)
+    metrics = structs.replace(decision.metrics, segments={})
+    line = summary(facts.verdict, metrics.confusion, metrics.intervals)
+    return Told(document, metrics, line, {**files, METRICS: write_json(metrics).encode()})

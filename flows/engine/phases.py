@@ -21,7 +21,7 @@ from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
 from sluice.model.classes.metrics_file import ClassMetrics
-from sluice.model.metrics_file import Metrics
+from sluice.model.quality.metrics_file import Metrics
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from flows.engine.request import Request
     from flows.engine.runs import StepLine
     from sluice.errors import Refused
-    from sluice.model.model_artifact import Golden
-    from sluice.model.tuning_file import Trial
+    from sluice.model.artifact.model_artifact import Golden
+    from sluice.model.fit.tuning_file import Trial
 
 
 class RunPage(Protocol):

@@ -22,9 +22,14 @@ from flows.facts.step_files import MODEL, SCORES
 from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gate.paired import top
 from sluice.gitops.evidence import ColumnDrift, Drift
-from sluice.model.clusters import numbered
-from sluice.model.coding import coding_of
-from sluice.model.diagnostics import (
+from sluice.model.artifact.reference import read_reference
+from sluice.model.data.table import from_parquet
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.monotone import directions
+from sluice.model.fit.training import Recipe, one_thread_each, row_weights
+from sluice.model.fit.tuning_file import Parameters
+from sluice.model.quality.clusters import numbered
+from sluice.model.quality.diagnostics import (
     Learnt,
     Part,
     Shuffling,
@@ -35,19 +40,14 @@ from sluice.model.diagnostics import (
     protected_cost,
     with_protected,
 )
-from sluice.model.diagnostics_file import (
+from sluice.model.quality.diagnostics_file import (
     Curves,
     Diagnostics,
     Importance,
     ProtectedCost,
 )
-from sluice.model.metrics import at_threshold, confusion, measure, two_sided
-from sluice.model.metrics_file import Measures
-from sluice.model.monotone import directions
-from sluice.model.reference import read_reference
-from sluice.model.table import from_parquet
-from sluice.model.training import Recipe, one_thread_each
-from sluice.model.tuning_file import Parameters
+from sluice.model.quality.metrics import at_threshold, confusion, measure, two_sided
+from sluice.model.quality.metrics_file import Measures
 from sluice.policy import DriftPolicy
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import as_numbers, encode, numeric_features
@@ -350,7 +350,8 @@ def _recipe(given: Material, contract: Contract) -> Recipe:
 
 
 def _encoded(contract: Contract, columns: Columns) -> Part:
-    return Part(encode(contract, columns), columns[contract.target.column])
+    labels, weights = columns[contract.target.column], row_weights(contract, columns)
+    return Part(encode(contract, columns), labels, weights)
 
 
 def _refitted(
@@ -359,5 +360,5 @@ def _refitted(
     """The scores of the validation rows, shape (rows,), by the recipe fitted under a contract."""
     learnt = _encoded(contract, train)
     with one_thread_each():
-        fitted = _recipe(given, contract).fit(learnt.features, learnt.labels)
+        fitted = _recipe(given, contract).fit(learnt.features, learnt.labels, learnt.weights)
         return fitted.score(encode(contract, validation))

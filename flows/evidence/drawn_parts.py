@@ -10,7 +10,7 @@ from types import MappingProxyType
 from flows.evidence import pictures
 from flows.evidence.pictures import Floors, Point
 from sluice.gitops.evidence import Evidence, Words
-from sluice.model.metrics_file import Metrics
+from sluice.model.quality.metrics_file import Metrics
 
 Draw = Callable[[Evidence], str | None]
 _NEUTRAL = Words(positive="Yes", negative="No", rows="rows")

@@ -19,12 +19,12 @@ from flows.facts.replayed import Forecast
 from sluice.gate.order import place
 from sluice.gitops.evidence import Data, Evidence, GroupRow, Rule, Verdict
 from sluice.model.classes.metrics_file import ClassMetrics
-from sluice.model.diagnostics_file import Curves
+from sluice.model.fit.search_words import remarks
+from sluice.model.fit.tuning_file import Trial, Tuning, whole
 from sluice.model.json_file import convert
-from sluice.model.metrics import worst_group
-from sluice.model.metrics_file import Group, Metrics
-from sluice.model.search_words import remarks
-from sluice.model.tuning_file import Trial, Tuning, whole
+from sluice.model.quality.diagnostics_file import Curves
+from sluice.model.quality.metrics import worst_group
+from sluice.model.quality.metrics_file import Group, Metrics
 from sluice.percent import percent
 from sluice.served.page_text import on_page
 

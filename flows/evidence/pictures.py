@@ -22,15 +22,15 @@ from flows.evidence.drawing import (
     picture,
     short,
 )
-from sluice.model.diagnostics_file import (
+from sluice.model.fit.tuning_file import Trial, whole
+from sluice.model.quality.diagnostics_file import (
     CalibrationCell,
     Curves,
     Importance,
     LearningPoint,
     ScoreHistogram,
 )
-from sluice.model.metrics_file import Confusion, Group
-from sluice.model.tuning_file import Trial, whole
+from sluice.model.quality.metrics_file import Confusion, Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,8 +15,8 @@ from flows.facts.step_files import MODEL, RECORD, TUNING
 from flows.facts.trained import Trained
 from flows.project.source_commit import source_commit
 from sluice.model.classes.metrics_file import TrainedClassMetrics
-from sluice.model.metrics_file import TrainedMetrics
-from sluice.model.tuning_file import Tuning
+from sluice.model.fit.tuning_file import Tuning
+from sluice.model.quality.metrics_file import TrainedMetrics
 
 _RELEASED = ("promoted", "nothing to do")
 _BY_VERDICT = ("hold", "refused")  # ends that the verdict names better

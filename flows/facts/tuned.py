@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from sluice.model.tuning_file import Parameters
+from sluice.model.fit.tuning_file import Parameters
 
 
 class Tuned(Struct, frozen=True):

@@ -17,7 +17,7 @@ from sluice.gitops.state import Champion
 from sluice.identity import folder_hash
 
 if TYPE_CHECKING:
-    from sluice.model.model_artifact import Golden
+    from sluice.model.artifact.model_artifact import Golden
 
 # The container engine that starts images here, with a storage below a folder; None for none.
 Runner = Callable[[Path], ContainerEngine | None]
@@ -66,7 +66,7 @@ def _golden(place: registry.Place, release: Champion) -> "Golden":
     """The golden records of the artifact beside the image, which must be the one that was
     released.
     """
-    from sluice.model.model_artifact import load_golden
+    from sluice.model.artifact.model_artifact import load_golden
 
     name = f"{release.tag}.model"
     with tempfile.TemporaryDirectory(prefix="sluice-model-") as scratch:

@@ -24,15 +24,15 @@ from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
-from sluice.model.metrics_file import Metrics
-from sluice.model.reference import read_reference
+from sluice.model.artifact.reference import read_reference
+from sluice.model.quality.metrics_file import Metrics
 from sluice.monitor.day import Day, Tally
 from sluice.monitor.estimate import calibration_error
 from sluice.monitor.judge import Watched, judge
 from sluice.monitor.labels import Settled
 from sluice.monitor.quality import Measured, Promise
 from sluice.monitor.report import Report
-from sluice.policy import Policy, load_policy
+from sluice.policy import PROMOTED, WORDS, Policy, load_policy
 from sluice.served.contract import load_contract
 
 _FORM = "2"  # of what is kept of a day; another one is counted anew
@@ -166,6 +166,10 @@ def _watched(
     contract = load_contract(files["contract.toml"].decode())
     require_one_class(contract, "sluice monitor")
     metrics = evidence.metrics
+    if metrics is None and evidence.told == WORDS:
+        what = "the policy of what is live tells no figure, so nothing was promised of it"
+        fix = f'Write told = "{PROMOTED}" in [gate] of its policy, and release it anew.'
+        raise SluiceError(what, fix)
     if metrics is None:
         raise SluiceError("the evidence of what is live holds no metrics", "Release it anew.")
     seen = metrics.confusion

@@ -28,7 +28,7 @@ from flows.project.free_space import free, require_space
 from flows.project.models import model_folder, models, project_text
 from flows.project.root import ROOT
 from flows.project.settings import Settings, unknown
-from flows.views.doctor import Finding
+from flows.views.begin.doctor import Finding
 from sluice.errors import SluiceError, UsageError, cause
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract

@@ -19,7 +19,7 @@ def require_fresh(request: "Request") -> None:
         return
     from gx.freshness import Asked, with_freshness
     from gx.report import Report
-    from sluice.model.table import read_table
+    from sluice.model.data.table import read_table
 
     frame = read_table(request.data.path.read_bytes(), request.contract, request.data.reference)
     asked = Asked(request.tools.today(), limit)

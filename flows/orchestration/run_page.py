@@ -25,7 +25,7 @@ from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
 from sluice.errors import Refused, SluiceError
 from sluice.gitops.deploy_files import kubernetes_name
-from sluice.model.metrics_file import Metrics
+from sluice.model.quality.metrics_file import Metrics
 from sluice.monitor.report import ACT, FINE, WATCH
 from sluice.monitor.report import Report as Watched
 from sluice.percent import percent
@@ -246,7 +246,7 @@ def state_of_reconcile(report: "Reconciled") -> "State[None]":
     """The state of a run that looked at a canary: green where its good end was recorded, red where
     it was taken back, grey where nothing was written.
     """
-    from flows.views.reconcile import sentence
+    from flows.views.live.reconcile import sentence
 
     told = sentence(report)
     if report.written.outcome == "nothing":

@@ -97,6 +97,16 @@ def start(
     return _with_prefect(settings.home, load_flow, wanted)
 
 
+def start_fleet(
+    settings: Settings, load_flow: LoadFlow, model: str, data: Path | None, *, cache: bool
+) -> Outcome:
+    """Release a fleet. Raises SluiceError where the release came to no end of its own."""
+    keep_private()
+    tidy(settings.home)
+    wanted = Wanted(model, str(data) if data else None, cache, trains=False)
+    return _with_prefect(settings.home, load_flow, wanted)
+
+
 def _keep_line(
     home: Path, outcome: Outcome, planned: Plan, began: datetime.datetime, seconds: float
 ) -> None:
@@ -196,7 +206,7 @@ def _followed(home: Path, releases: Releases, wanted: Wanted, mark: str) -> Outc
 def _preload() -> None:
     """Import what the first steps need while Prefect's server, on another core, still loads."""
     from gx import suite
-    from sluice.model import training
+    from sluice.model.fit import training
 
     suite.engine()
     training.preload()

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from flows.facts.decided import Decided
 from flows.facts.evidenced import Evidenced
+from flows.facts.fleet import FleetWritten, ShardJudged, ShardTaught
 from flows.facts.imaged import Imaged
 from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
@@ -29,6 +30,8 @@ def sentence(facts: Struct) -> str:
             return _of_verdict(facts)
         case Packaged() | Imaged() | Smoked():
             return _of_image(facts)
+        case ShardTaught() | ShardJudged() | FleetWritten():
+            return _of_fleet(facts)
     raise TypeError(f"{type(facts).__name__} has no sentence in {__name__}")
 
 
@@ -77,6 +80,15 @@ def _of_image(facts: Packaged | Imaged | Smoked) -> str:
             return f"{known}, digest {short(facts.digest)}"
         case Smoked():
             return f"The image answers {count(facts.records, 'record')} as the model does"
+
+
+def _of_fleet(facts: ShardTaught | ShardJudged | FleetWritten) -> str:
+    models = count(facts.models, "model")
+    match facts:
+        case ShardJudged():
+            return f"{models}, {facts.passing:,} of them pass by themselves"
+        case _:
+            return models
 
 
 def _family(name: str) -> str:

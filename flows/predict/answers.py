@@ -10,7 +10,7 @@ from flows.adapters.image import bento
 from flows.project.models import model_folder
 from flows.project.settings import Settings
 from flows.views import terminal
-from flows.views.predictions import Json
+from flows.views.serving.predictions import Json
 from sluice.errors import Refused, Retryable, SluiceError, UsageError, cause
 from sluice.served.cells import read_cell
 from sluice.served.contract import Contract, load_contract

@@ -1,4 +1,4 @@
-"""JSON lines of people, read as strictly as the service does: an ambiguous line is a wrong row."""
+"""JSON lines, read as strictly as the service does: an ambiguous line is a wrong row."""
 
 from collections.abc import Iterable, Iterator
 
@@ -24,13 +24,13 @@ def read_json_lines(data: bytes, contract: Contract, source: str) -> Sheet:
         if isinstance(value, FieldError):
             problems.append(Problem(line, "", (value,)))
             continue
-        person = _person(contract, value)
-        if isinstance(person, FieldError):
-            problems.append(Problem(line, "", (person,)))
+        row_id = _id_of(contract, value)
+        if isinstance(row_id, FieldError):
+            problems.append(Problem(line, "", (row_id,)))
             continue
         names |= dict.fromkeys(value)
         record = {key: cell for key, cell in value.items() if key not in ignored}
-        rows.append((line, person, record))
+        rows.append((line, row_id, record))
     sheet = check_rows(contract, rows)
     problems = sorted([*sheet.problems, *problems], key=lambda problem: problem.line)
     ids = (contract.id.name, contract.id.key)
@@ -72,7 +72,7 @@ def _several(values: Iterable[object]) -> str:
     return " and ".join(repr(value)[:30] for value in values)
 
 
-def _person(contract: Contract, record: LineObject) -> str | FieldError:
+def _id_of(contract: Contract, record: LineObject) -> str | FieldError:
     """The id that a record gives, empty for none, or what is wrong with it."""
     column = contract.id
     names = dict.fromkeys((column.name, column.key))

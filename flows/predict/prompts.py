@@ -1,4 +1,4 @@
-"""One person, asked for attribute by attribute.
+"""One row, asked for attribute by attribute.
 
 Enter takes the value shown; a mistake is named, and the question asked again.
 """
@@ -19,7 +19,7 @@ _MOST_LISTED = 20  # values of a category that takes any text
 
 
 def ask(contract: Contract) -> Record:
-    """Ask for the record of one person.
+    """Ask for the record of one row.
 
     With lists on a terminal, and else with one answer on each line of the standard input. Raises
     UsageError where that ends early.

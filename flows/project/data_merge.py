@@ -86,9 +86,9 @@ def merge(settings: Settings, model: str, wanted: Wanted) -> Outcome:
 
 def _merge(settings: Settings, model: str, wanted: Wanted) -> Outcome:
     from gx.validation import validate
-    from sluice.model.merge import merge, require_known_in_time
-    from sluice.model.table import read_table
-    from sluice.model.table_file import like
+    from sluice.model.data.merge import merge, require_known_in_time
+    from sluice.model.data.table import read_table
+    from sluice.model.data.table_file import like
 
     contract, policy = _declared(settings, model)
     target, inside = _place(settings, model, wanted.to)
@@ -172,8 +172,8 @@ def _require_named(file: Path, digest: str, wanted: str) -> None:
 
 def _rows(contract: Contract, wanted: Wanted) -> tuple["pd.DataFrame", int]:
     """The new rows with what files of features say of them, and how many have no record there."""
-    from sluice.model.merge import as_it_was
-    from sluice.model.table import read_columns
+    from sluice.model.data.merge import as_it_was
+    from sluice.model.data.table import read_columns
 
     rows = read_columns(read_stable(wanted.rows), contract, wanted.rows.name)
     unjoined = np.zeros(len(rows), dtype=bool)
@@ -226,8 +226,8 @@ def _counted(rows: np.ndarray | None) -> int | None:
 
 def _in_holdout(added: "pd.DataFrame", contract: Contract, policy: Policy) -> np.ndarray | None:
     """Which added rows lie in the holdout; None where the split is by time."""
-    from sluice.model.split import deciding, unseen
-    from sluice.model.table import typed
+    from sluice.model.data.split import deciding, unseen
+    from sluice.model.data.table import typed
 
     if policy.split.by_time:
         return None

@@ -43,6 +43,7 @@ def _from_shares(settings: Settings, model: str, rows: int, positives: int) -> b
     contract = load_contract(project_text(folder / "contract.toml", settings.project), name)
     name = f"models/{model}/sample.toml"
     sample = read_sample(project_text(folder / "sample.toml", settings.project), name, contract)
-    share = sample.positive / (sample.positive + sample.negative)
+    rows_of = sample.of_classes
+    share = (min(rows_of) if sample.classes else sample.positive) / sum(rows_of)
     enough = max(rows, min(_MOST, math.ceil(positives / share)))
     return generate(msgspec.structs.replace(sample, rows=enough), contract)

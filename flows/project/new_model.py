@@ -78,7 +78,7 @@ def files_of(
     return {
         contract: draft.contract,
         policy: draft.policy,
-        **({sample: draft.sample} if draft.sample else {}),
+        sample: draft.sample,
         pointer: pointer_text(place.as_posix(), table.sha256, draft.rows),
     }
 

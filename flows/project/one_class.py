@@ -12,8 +12,6 @@ COMMANDS = (
     "sluice init FILE --update",
     "sluice labels add FILE",
     "sluice monitor",
-    "sluice power",
-    "sluice replay",
     "sluice validate --docs FOLDER",
 )
 

@@ -196,6 +196,13 @@ class Settings(BaseSettings):
         description="blocks of Prefect that are told as well, `type/name`, with commas in between",
     )
     workers: int = Field(default=2, ge=1, le=64, description="folds fitted side by side")
+    engine: str = Field(
+        default="local",
+        description=(
+            "what works on the shards of a fleet: local; ray:HOST:PORT, a cluster that this machine"
+            " is a node of; ray://HOST:PORT, one elsewhere"
+        ),
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -56,11 +56,11 @@ from sluice.gitops.evidence import (
     write_evidence,
 )
 from sluice.identity import folder_hash
+from sluice.model.artifact.model_artifact import group_order
 from sluice.model.classes.metrics_file import ClassMetrics
-from sluice.model.metrics_file import Metrics
-from sluice.model.model_artifact import group_order
-from sluice.model.table import from_parquet
-from sluice.model.tuning_file import Tuning
+from sluice.model.data.table import from_parquet
+from sluice.model.fit.tuning_file import Tuning
+from sluice.model.quality.metrics_file import Metrics
 from sluice.served.contract import Contract, Target
 from sluice.served.statements import statements
 

@@ -16,7 +16,8 @@ from flows.adapters.image import image_contents
 from flows.adapters.registry import oci, registry
 from flows.audit import known_images, statements, verify
 from flows.decision import approvals, replayed, told
-from flows.engine.phases import Report
+from flows.engine.phases import Candidate, Report
+from flows.engine.request import Request
 from flows.engine.store import Result
 from flows.evidence.diagnostics import DRIFT_PAGE
 from flows.evidence.numbered import beside_image
@@ -54,14 +55,14 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     request = report.request
     image = imaged.facts
     _check_promotes(report)
-    _check_tag(report, image)
-    evidence = _keep_evidence(report, image, number)
+    check_tag(report.candidate, image)
+    evidence = keep_evidence(request, image, _evidence_files(report, image, number))
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
     name = promotion_id(request.model, entry, number, manifest_repo.apart(request.settings))
     champion = _champion(report, image, number, evidence=evidence, promotion=name)
     key = statement_key.key(request.settings)
     said = _trailers(report, champion, key.public, prefect_run)
-    _keep_statements(report, image, key, trailers.pairs(said))
+    keep_statements(request, image, key, trailers.pairs(said))
     known = known_images.here(request.settings.home)
     verify.require(request.place, trailers.pairs(said), known)
     needed = approvals.policy(request.settings, request.model, request.policy.approvals)
@@ -111,15 +112,16 @@ def _champion(
 ) -> Champion:
     """What is recorded of the release beside the entry."""
     case, candidate = report.decision.case, report.candidate
-    scored = report.decision.scored.facts
+    outcome = told.of(report.decision)
+    measured = outcome.metrics or outcome.of_classes
     return Champion(
         tag=image.tag,
         digest=image.digest,
         image=report.request.image,
         release=number,
         model=candidate.trained.facts.model,
-        recall=UNSET if scored.recall is None else scored.recall,
-        precision=UNSET if scored.precision is None else scored.precision,
+        recall=measured.holdout.recall if measured else UNSET,
+        precision=measured.holdout.precision if measured else UNSET,
         data=report.request.data.sha256,
         training=candidate.split.hash(TRAIN_ROWS),
         against=case.champion,
@@ -185,18 +187,18 @@ def _check_promotes(report: Report) -> None:
         raise Refused(f"the replay refuses it: {changed}", "Train another candidate.")
 
 
-def _check_tag(report: Report, image: Imaged) -> None:
+def check_tag(candidate: Candidate, image: Imaged) -> None:
     """The image has the tag of the candidate, and tag and digest name the same image, also where
-    somebody else pushed in the meantime.
+    somebody else pushed in the meantime. Raises Refused or SluiceError where they do not.
     """
-    tag = report.candidate.tag
-    reference = f"{report.request.image}:{tag}@{image.digest}"
+    tag = candidate.tag
+    reference = f"{candidate.request.image}:{tag}@{image.digest}"
     if (image.tag, image.reference) != (tag, reference):
         raise Refused(
             f"the image is remembered as {image.reference}; {reference} is required",
             "Run the release again with --no-cache.",
         )
-    digest = registry.digest(report.request.place, image.tag)
+    digest = registry.digest(candidate.request.place, image.tag)
     if digest != image.digest:
         raise SluiceError(
             f"the tag {image.tag} names {digest or 'nothing'} in the registry by now, and"
@@ -206,20 +208,19 @@ def _check_tag(report: Report, image: Imaged) -> None:
 
 
 @boundary("evidence.push")
-def _keep_evidence(report: Report, image: Imaged, number: int) -> str:
+def keep_evidence(request: Request, image: Imaged, files: Mapping[str, bytes]) -> str:
     """Push the evidence, without rows, as `<tag>.evidence`; return its digest.
 
     Where other evidence has that tag, the hash of the content is put behind it.
     """
-    place = report.request.place
-    files = _evidence_files(report, image, number)
+    place = request.place
     content = _content(files)
-    annotations = {_CONTENT: content, annotation("data"): report.request.data.sha256}
+    annotations = {_CONTENT: content, annotation("data"): request.data.sha256}
     name = f"{image.tag}.evidence"
     taken = registry.digest(place, name)
     if taken and registry.annotations(place, name).get(_CONTENT) != content:
         name = f"{image.tag}.evidence-{content[:8]}"
-    return registry.push_files(place, name, files, _EVIDENCE, annotations)
+    return registry.push_files(place, name, dict(files), _EVIDENCE, annotations)
 
 
 def kept_evidence(report: Report, image: Imaged, number: int) -> str:
@@ -250,16 +251,16 @@ def _content(files: Mapping[str, bytes]) -> str:
     return value_hash({name: sha256(data) for name, data in files.items()})
 
 
-def _keep_statements(
-    report: Report, image: Imaged, key: dsse.SigningKey, said: Mapping[str, str]
+def keep_statements(
+    request: Request, image: Imaged, key: dsse.SigningKey, said: Mapping[str, str]
 ) -> None:
     """Sign what is in the image, how it came about and what the gate said, and keep that beside
     it.
     """
-    place = report.request.place
+    place = request.place
     notes = registry.annotations(place, image.digest)
     stated = statements.wanted(notes, said, software(place, image.digest))
-    statements.keep(place, key, report.request.image, image.digest, stated)
+    statements.keep(place, key, request.image, image.digest, stated)
 
 
 def software(place: registry.Place, digest: str) -> Software | None:

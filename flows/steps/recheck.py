@@ -50,12 +50,12 @@ from flows.steps.validate import reported, table
 from sluice.errors import Refused
 from sluice.gitops.evidence import Evidence, read_evidence
 from sluice.identity import canonical, file_sha256, folder_hash, sha256
+from sluice.model.artifact.model_artifact import shipped_policy
 from sluice.model.classes.metrics_file import ClassMetrics
-from sluice.model.conversion import TOLERANCE
+from sluice.model.fit.conversion import TOLERANCE
+from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import parse_json, read_json
-from sluice.model.metrics_file import Metrics
-from sluice.model.model_artifact import shipped_policy
-from sluice.model.tuning_file import Tuning
+from sluice.model.quality.metrics_file import Metrics
 from sluice.toml_text import read_toml
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flows.engine.phases import Case
 
 _NO_MODEL = "nothing is live to be replayed beside"
-_SEVERAL = "models of several classes are not replayed yet, so nothing is foretold"
+_OTHER_KIND = "one of the two models alone has several classes, so nothing is foretold"
 _NO_ROWS = "no rows can be given to both models, so nothing is foretold"
 _WORDS = {
     HOLDOUT_ROWS: "the holdout, without labels, because no log has whole days of",
@@ -64,8 +64,8 @@ def work_as_of(folder: Path, case: "Case", today: datetime.date) -> Foretold:
         loaded(case.candidate.trained.folder / MODEL, "the candidate"),
         case.request.policy.canary,
     )
-    if any(one.model.contract.target.several for one in (both.running, both.candidate)):
-        return Foretold("none", 0, True, _SEVERAL)
+    if not both.of_one_kind:
+        return Foretold("none", 0, True, _OTHER_KIND)
     origin, rows = _rows(case, both, today)
     if rows is None:
         return Foretold("none", 0, True, _NO_ROWS)

@@ -24,14 +24,19 @@ from flows.facts.step_files import (
     TUNING,
 )
 from sluice.errors import Refused
-from sluice.model import one_column
+from sluice.model.artifact.model_artifact import check_golden, segment_groups
 from sluice.model.classes.metrics_file import ClassMetrics, TrainedClassMetrics
 from sluice.model.classes.one_column import best as best_of_classes
 from sluice.model.classes.trained import Part, Ships, released_metrics
-from sluice.model.clusters import numbered
-from sluice.model.duplicates import near_duplicates
+from sluice.model.data.duplicates import near_duplicates
+from sluice.model.data.split import GROUP, HASH, later_than, row_hashes, unseen
+from sluice.model.data.table import from_parquet
+from sluice.model.data.times import TIME
+from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import read_json, write_json
-from sluice.model.metrics import (
+from sluice.model.quality import one_column
+from sluice.model.quality.clusters import numbered
+from sluice.model.quality.metrics import (
     by_segment,
     confusion,
     cross_validation,
@@ -39,12 +44,7 @@ from sluice.model.metrics import (
     measure,
     two_sided,
 )
-from sluice.model.metrics_file import Metrics, ScoredRows, TrainedMetrics
-from sluice.model.model_artifact import check_golden, segment_groups
-from sluice.model.split import GROUP, HASH, later_than, row_hashes, unseen
-from sluice.model.table import from_parquet
-from sluice.model.times import TIME
-from sluice.model.tuning_file import Tuning
+from sluice.model.quality.metrics_file import Metrics, ScoredRows, TrainedMetrics
 from sluice.policy import Policy, changes, load_policy
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import accepted, encode
@@ -195,14 +195,14 @@ def _scores_of(
 def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Opponent | None:
     if name not in opponents:
         return None
-    moved = _moved(_policy(case, name), case.request.policy)
+    moved = moved_aim(_policy(case, name), case.request.policy)
     tag, model = case.opponents[name].tag, opponents[name]
     if model.weights:
         return Opponent(tag, moved=moved, weights=model.weights)
     return Opponent(tag, model.threshold, moved)
 
 
-def _moved(theirs: Policy, ours: Policy) -> str:
+def moved_aim(theirs: Policy, ours: Policy) -> str:
     """How the point that a threshold is chosen for was changed since, in reviewed policy."""
     return ", ".join(change for change in changes(theirs, ours) if change.startswith(_AIMED_BY))
 

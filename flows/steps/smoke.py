@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flows.engine.store import Result
     from flows.facts.imaged import Imaged
     from flows.steps.package import Packaged
-    from sluice.model.model_artifact import Golden
+    from sluice.model.artifact.model_artifact import Golden
 
 
 class Smoked(Struct, frozen=True):
@@ -51,7 +51,7 @@ def check_service(url: str, golden: "Golden") -> float:
     It is here, and handed in with the tools, so that its code is part of the key of this step.
     """
     from flows.adapters.service_client import ask
-    from sluice.model.model_artifact import compare_golden
+    from sluice.model.artifact.model_artifact import compare_golden
 
     return compare_golden(golden, ask(url, golden.records))
 
@@ -65,7 +65,7 @@ def ask_bento(candidate: "Candidate", packaged: "Result[Packaged]") -> float:
 
 def _golden(candidate: "Candidate") -> "Golden":
     """The records that travel with the model. Raises Unreadable where they are damaged."""
-    from sluice.model.model_artifact import load_golden
+    from sluice.model.artifact.model_artifact import load_golden
 
     return load_golden(candidate.trained.folder / MODEL)
 

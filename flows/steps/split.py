@@ -8,7 +8,7 @@ from flows.facts.split_rows import SplitRows
 from flows.facts.step_files import TABLE
 from sluice.errors import Refused
 from sluice.identity import value_hash
-from sluice.model.split import (
+from sluice.model.data.split import (
     GROUP,
     HASH,
     PARTS,
@@ -17,8 +17,8 @@ from sluice.model.split import (
     parts_by_time,
     row_hashes,
 )
-from sluice.model.table import from_parquet, to_parquet
-from sluice.model.times import TIME
+from sluice.model.data.table import from_parquet, to_parquet
+from sluice.model.data.times import TIME
 
 if TYPE_CHECKING:
     from flows.engine.request import Request

@@ -12,31 +12,37 @@ from flows.facts.step_files import MODEL, TRAIN_ROWS, TUNING, VALIDATION_ROWS
 from flows.facts.trained import Trained
 from sluice.errors import Refused
 from sluice.identity import folder_hash
-from sluice.model import model_artifact
+from sluice.model.artifact import model_artifact
+from sluice.model.artifact.model_artifact import group_order, segment_groups
+from sluice.model.artifact.model_card import model_card
+from sluice.model.artifact.reference import histogram
 from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.classes.trained import Part, Ships, trained_metrics
-from sluice.model.clusters import alike, numbered, of_share
-from sluice.model.coding import coding_of
-from sluice.model.conversion import check_agreement, convert, scores_of
-from sluice.model.floor_proposal import propose, told
-from sluice.model.metrics import by_segment, cross_validation, group_table, measure, two_sided
-from sluice.model.metrics_file import (
+from sluice.model.data.split import GROUP
+from sluice.model.data.table import from_parquet
+from sluice.model.data.times import TIME
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.conversion import check_agreement, convert, scores_of
+from sluice.model.fit.monotone import directions
+from sluice.model.fit.training import Rows, fit_rows, row_weights
+from sluice.model.fit.tuning_file import Trial, Tuning
+from sluice.model.quality.clusters import alike, numbered, of_share
+from sluice.model.quality.floor_proposal import propose, told
+from sluice.model.quality.metrics import (
+    by_segment,
+    cross_validation,
+    group_table,
+    measure,
+    two_sided,
+)
+from sluice.model.quality.metrics_file import (
     GroupedPrecision,
     OperatingCurve,
     TrainedMetrics,
     TrainedRows,
 )
-from sluice.model.model_artifact import group_order, segment_groups
-from sluice.model.model_card import model_card
-from sluice.model.monotone import directions
-from sluice.model.operating_curve import counted_again, operating_curve
-from sluice.model.operating_point import threshold_for
-from sluice.model.reference import histogram
-from sluice.model.split import GROUP
-from sluice.model.table import from_parquet
-from sluice.model.times import TIME
-from sluice.model.training import Rows, fit_rows, row_weights
-from sluice.model.tuning_file import Trial, Tuning
+from sluice.model.quality.operating_curve import counted_again, operating_curve
+from sluice.model.quality.operating_point import threshold_for
 from sluice.policy import Policy, load_policy
 from sluice.served.classes import weights_of
 from sluice.served.contract import Contract

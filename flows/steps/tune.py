@@ -11,14 +11,14 @@ from flows.engine.step import Step
 from flows.facts.step_files import TRAIN_ROWS, TUNING
 from flows.facts.tuned import Tuned
 from sluice.identity import value_hash
-from sluice.model.adaptive_search import fits_of, rows_looked_at, searched
-from sluice.model.coding import coding_of
-from sluice.model.monotone import allowed, directions
-from sluice.model.split import GROUP, HASH
-from sluice.model.table import from_parquet
-from sluice.model.times import TIME
-from sluice.model.training import Rows, row_weights
-from sluice.model.tuning_file import Tuning, write_tuning
+from sluice.model.data.split import GROUP, HASH
+from sluice.model.data.table import from_parquet
+from sluice.model.data.times import TIME
+from sluice.model.fit.adaptive_search import fits_of, rows_looked_at, searched
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.monotone import allowed, directions
+from sluice.model.fit.training import Rows, row_weights
+from sluice.model.fit.tuning_file import Tuning, write_tuning
 from sluice.policy import ADAPTIVE
 from sluice.served.encoding import encode, numeric_features
 

@@ -12,7 +12,7 @@ from flows.facts.validated import ReportFile, Validated
 from gx.report import Report
 from sluice.errors import Refused
 from sluice.identity import sha256, value_hash
-from sluice.model.table import read_table, to_parquet, typed
+from sluice.model.data.table import read_table, to_parquet, typed
 from sluice.served.table_refusals import TableRefused
 
 if TYPE_CHECKING:

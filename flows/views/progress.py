@@ -19,7 +19,7 @@ from sluice.percent import percent
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from sluice.model.tuning_file import Trial
+    from sluice.model.fit.tuning_file import Trial
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 Counts only, added chunk by chunk, so memory does not grow with the rows. Both models see the same
 rows: a change of a share rests on the rows on which they differ, and its margin on how many.
+
+Of several classes the tier of a row is its class, as in the numbers of the service, and its
+probability is that of the class that is answered.
 """
 
 import itertools
@@ -12,11 +15,12 @@ import numpy as np
 from msgspec import Struct
 
 from sluice.canary.counts import BINS
-from sluice.canary.verdict import AS_BEFORE, Change, Expectation
-from sluice.model.reference import Numbers, Reference, Texts
-from sluice.model.statistics import wilson
+from sluice.canary.verdict import AS_BEFORE, NO_CHANGE, Change, Expectation
+from sluice.model.artifact.reference import Numbers, Reference, Texts
+from sluice.model.quality.statistics import wilson
 from sluice.percent import percent
 from sluice.policy import CanaryPolicy
+from sluice.served.classes import chosen
 from sluice.served.contract import Column, Contract
 from sluice.served.days import written
 from sluice.served.encoding import Columns
@@ -30,6 +34,7 @@ _COLUMNS = 3  # that are listed
 _VALUES = 3  # of each
 _FEWEST = 20  # rows of a value that is listed
 _MISSING = "missing"
+_FLAGS = ("0", "1")  # what is answered of one class
 
 
 class Share(Struct, frozen=True):
@@ -43,16 +48,21 @@ class Share(Struct, frozen=True):
 class Side(Struct, frozen=True):
     """What one model says: the share flagged, of each tier, and of the rows whose probability is at
     most 0.05, 0.10, ... 0.95.
+
+    Of several classes none is flagged, and `classes` has for each of them the shares of the rows
+    whose probability of it is at most 0.05, 0.10, ... 0.95.
     """
 
-    flagged: Share
+    flagged: Share | None
     tiers: dict[str, Share]
     at_most: tuple[Share, ...]
+    classes: dict[str, tuple[float, ...]] = {}
 
 
 class Moved(Struct, frozen=True):
     """The rows with one value of a column: how many the candidate alone flags, how many the running
-    model alone, and the mean change of their probabilities.
+    model alone, and the mean change of their probabilities. Of several classes `answered` are the
+    rows with another class, and a change is the distance of the probabilities.
     """
 
     value: str
@@ -60,6 +70,7 @@ class Moved(Struct, frozen=True):
     flagged: int
     unflagged: int
     change: float
+    answered: int = 0
 
 
 class ColumnChange(Struct, frozen=True):
@@ -97,7 +108,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     running model's contract, and `repeated` are further rows of a request that is counted once.
     `others` are rows of the log that other models answered, `broken` its lines that cannot be read.
     `tiers` has rows by tier of the running model, then of the candidate. `change` is the mean
-    distance of both probabilities.
+    distance of both probabilities: half the sum over the classes, where there are several.
     """
 
     model: str
@@ -134,77 +145,165 @@ class Opinion:
     threshold: float
     tiers: Tiers
 
+    @property
+    def shown(self) -> np.ndarray:
+        """The probability that is shown, shape (rows,)."""
+        return self.scores
+
+    @property
+    def answers(self) -> np.ndarray:
+        """Whether each row is flagged, 0 or 1, shape (rows,)."""
+        return (self.scores >= self.threshold).astype(np.intp)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The place of the tier of each row, shape (rows,)."""
+        return np.searchsorted(self.tiers.limits, self.scores, side="right")
+
+
+@dataclass(frozen=True)
+class ClassOpinion:
+    """The same of a model of several classes: its probabilities, float64, shape (rows, classes),
+    and the weights by which it answers.
+    """
+
+    scores: np.ndarray
+    weights: tuple[float, ...]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The probability of the class that is answered, shape (rows,)."""
+        return np.take_along_axis(self.scores, self.answers[:, None], axis=1)[:, 0]
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The place of the class of each row, shape (rows,)."""
+        return chosen(self.scores, self.weights)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The same: the tier of a row is its class."""
+        return self.answers
+
 
 @dataclass
 class _Column:
-    """The rows of a column by the place of their value: names, and counts of shape (4, names)."""
+    """The rows of a column by the place of their value: names, and counts of shape (5, names)."""
 
     column: Column
     names: tuple[str, ...]
     edges: np.ndarray
-    counts: np.ndarray  # rows, flagged by the candidate alone, by the running one alone, change
+    counts: np.ndarray  # rows, flagged by the candidate alone, by the running one alone, change,
+    # rows with another class
 
 
 class Tally:
     """Counts what both models say of the same rows; memory does not grow with their number."""
 
-    def __init__(
-        self,
-        contract: Contract,
-        reference: Reference,
-        running: Tiers,
-        candidate: Tiers,
-    ) -> None:
-        """`contract` and `reference` are those of the running model."""
-        self.flags = np.zeros((2, 2), dtype=np.int64)
+    def __init__(self, contract: Contract, reference: Reference, other: Contract) -> None:
+        """`contract` and `reference` are those of the running model, `other` is the candidate's."""
+        self.several = contract.target.several
+        self.names = _names(contract), _names(other)
+        outcomes = [
+            one.target.classes if one.target.several else _FLAGS for one in (contract, other)
+        ]
+        self._outcomes = outcomes[0], outcomes[1]
+        self.answers = np.zeros([len(one) for one in outcomes], dtype=np.int64)
         self.bins = np.zeros((BINS, BINS), dtype=np.int64)
-        self.tiers = np.zeros((len(running.names), len(candidate.names)), dtype=np.int64)
-        self.names = running.names, candidate.names
+        self.tiers = np.zeros([len(one) for one in self.names], dtype=np.int64)
         self.change = 0.0
         self.refused = 0
         self.unfit = 0
         self.repeated = 0
         self._columns = [_column(column, reference.get(column.key)) for column in contract.features]
+        self._of_classes = [np.zeros((len(one), BINS), dtype=np.int64) for one in outcomes]
 
     @property
     def rows(self) -> int:
         """The rows that both models answered."""
-        return int(self.flags.sum())
+        return int(self.answers.sum())
 
-    def add(self, columns: Columns, running: Opinion, candidate: Opinion) -> None:
+    @property
+    def changed(self) -> int:
+        """The rows whose answer changes."""
+        before, after = self._outcomes
+        same = [(before.index(one), after.index(one)) for one in before if one in after]
+        return self.rows - sum(int(self.answers[at]) for at in same)
+
+    def add(
+        self, columns: Columns, running: Opinion | ClassOpinion, candidate: Opinion | ClassOpinion
+    ) -> None:
         """Count what both say of these rows."""
-        before, after = _flags(running), _flags(candidate)
-        np.add.at(self.flags, (before, after), 1)
-        np.add.at(self.bins, (_bins(running.scores), _bins(candidate.scores)), 1)
-        np.add.at(self.tiers, (_tiers(running), _tiers(candidate)), 1)
-        change = candidate.scores - running.scores
+        before, after = running.answers, candidate.answers
+        np.add.at(self.answers, (before, after), 1)
+        np.add.at(self.bins, (_bins(running.shown), _bins(candidate.shown)), 1)
+        np.add.at(self.tiers, (running.levels, candidate.levels), 1)
+        change = self._changes(running.scores, candidate.scores)
         self.change += float(np.abs(change).sum())
-        found = np.stack([np.ones(len(change)), after > before, before > after, change])
+        nobody = np.zeros(len(change))
+        found = [np.ones(len(change)), after > before, before > after, change, nobody]
+        if self.several:
+            found = [np.ones(len(change)), nobody, nobody, change, self._other(before, after)]
+            self._add_classes(running.scores, candidate.scores)
         for kept in self._columns:
             places = _places(kept, columns[kept.column.key])
             for at, weights in enumerate(found):
                 kept.counts[at] += np.bincount(places, weights, len(kept.names))
 
+    def _changes(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """How far the probabilities of each row move; of several classes how far apart they are, a
+        class that one model does not know having none.
+        """
+        if not self.several:
+            return after - before
+        names = list(dict.fromkeys(itertools.chain(*self._outcomes)))
+        moved = np.zeros((len(before), len(names)))
+        for sign, known, scores in zip((-1, 1), self._outcomes, (before, after), strict=True):
+            moved[:, [names.index(one) for one in known]] += sign * scores
+        return np.asarray(np.abs(moved).sum(axis=1) / 2)
+
+    def _other(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Whether the class of each row is another one."""
+        was, becomes = (np.array(known, dtype=object) for known in self._outcomes)
+        return np.asarray(was[before] != becomes[after])
+
+    def _add_classes(self, *scores: np.ndarray) -> None:
+        """Count the probabilities of each class, of the running model and of the candidate."""
+        for counts, of_model in zip(self._of_classes, scores, strict=True):
+            for place in range(len(counts)):
+                counts[place] += np.bincount(_bins(of_model[:, place]), minlength=BINS)
+
     def agreement(self) -> Share:
-        """The share of rows that both flag or neither."""
-        return _share(int(np.trace(self.flags)), self.rows)
+        """The share of rows with the same answer: that both flag or neither, or with one class."""
+        return _share(self.rows - self.changed, self.rows)
 
     def sides(self) -> tuple[Side, Side]:
         """What the running model and the candidate say."""
-        return tuple(  # type: ignore[return-value]
-            Side(
-                _share(int(self.flags.sum(axis=other)[1]), self.rows),
-                {
-                    name: _share(int(count), self.rows)
-                    for name, count in zip(names, self.tiers.sum(axis=other), strict=True)
-                },
-                tuple(
-                    _share(int(count), self.rows)
-                    for count in np.cumsum(self.bins.sum(axis=other))[:-1]
-                ),
-            )
-            for other, names in zip((1, 0), self.names, strict=True)
+        return self._side(0), self._side(1)
+
+    def _side(self, at: int) -> Side:
+        other = 1 - at
+        flagged = None
+        if not self.several:
+            flagged = _share(int(self.answers.sum(axis=other)[1]), self.rows)
+        counts = self.tiers.sum(axis=other)
+        return Side(
+            flagged,
+            {
+                name: _share(int(count), self.rows)
+                for name, count in zip(self.names[at], counts, strict=True)
+            },
+            tuple(
+                _share(int(count), self.rows) for count in np.cumsum(self.bins.sum(axis=other))[:-1]
+            ),
+            self._histograms(at) if self.several else {},
         )
+
+    def _histograms(self, at: int) -> dict[str, tuple[float, ...]]:
+        """By class the shares of rows whose probability of it is at most each limit."""
+        upto = np.cumsum(self._of_classes[at], axis=1)[:, :-1] / max(self.rows, 1)
+        shares = np.round(upto, 6).tolist()
+        return {name: tuple(row) for name, row in zip(self._outcomes[at], shares, strict=True)}
 
     def migration(self) -> dict[str, dict[str, int]]:
         """Rows by tier of the running model, then of the candidate."""
@@ -228,8 +327,16 @@ class Tally:
             _change(self.bins, np.arange(BINS) <= at, np.arange(BINS) <= at)
             for at in range(BINS - 1)
         )
-        flag = np.array([False, True])
-        return Expectation(_change(self.flags, flag, flag), tiers, at_most)
+        return Expectation(self._flagged(), tiers, at_most)
+
+    def _flagged(self) -> Change:
+        """The change of the share flagged. The numbers of the service know no kind of target: what
+        counts as flagged there is the answer "1", which may be the name of a class.
+        """
+        before, after = self._outcomes
+        was = np.array([one == _FLAGS[1] for one in before])
+        becomes = np.array([one == _FLAGS[1] for one in after])
+        return _change(self.answers, was, becomes) if (was.any() or becomes.any()) else NO_CHANGE
 
     def largest(self) -> tuple[ColumnChange, ...]:
         """The columns whose values part the rows most, each with the values that changed most."""
@@ -240,7 +347,7 @@ class Tally:
 
 def judged(tally: Tally, policy: CanaryPolicy, units: Sequence[OtherUnit] = ()) -> tuple[bool, str]:
     """Whether the candidate is within the limit of the policy, and the sentence that says so."""
-    rows, changed = tally.rows, tally.rows - int(np.trace(tally.flags))
+    rows, changed = tally.rows, tally.changed
     if not rows:
         sentence = "The candidate answers 0 rows that the running model takes; 1 is required."
         return False, f"{sentence} Look what its contract allows."
@@ -254,24 +361,22 @@ def judged(tally: Tally, policy: CanaryPolicy, units: Sequence[OtherUnit] = ()) 
         required = f"({unit.example}); the same unit is required"
         return False, f"{sentence} {required}. Train it on rows in the unit that is served."
     changes = f"{percent(share, 1)} ({changed:,} of {rows:,})"
-    sentence = f"The share of rows whose flag changes is {changes}"
+    what = "class" if tally.several else "flag"
+    sentence = f"The share of rows whose {what} changes is {changes}"
     required = f"at most {percent(policy.replay_changed, 1)} is required"
     if share > policy.replay_changed:
         return False, f"{sentence}; {required}. Look at the columns that are listed."
     return True, f"{sentence}; {required}."
 
 
-def _flags(said: Opinion) -> np.ndarray:
-    return (said.scores >= said.threshold).astype(np.intp)
+def _names(contract: Contract) -> tuple[str, ...]:
+    """The tiers of a model; of several classes these."""
+    return contract.target.classes if contract.target.several else contract.tiers.names
 
 
 def _bins(scores: np.ndarray) -> np.ndarray:
     """The twentieth of each probability, as the service counts it: its upper limit is its own."""
     return np.searchsorted(SHARES, scores, side="left")
-
-
-def _tiers(said: Opinion) -> np.ndarray:
-    return np.searchsorted(said.tiers.limits, said.scores, side="right")
 
 
 def _share(count: int, rows: int) -> Share:
@@ -304,7 +409,7 @@ def _column(column: Column, cell: Numbers | Texts | None) -> _Column:
     else:
         names = tuple(column.values)
     names = (*names, _MISSING)
-    return _Column(column, names, np.array(edges, dtype=np.float64), np.zeros((4, len(names))))
+    return _Column(column, names, np.array(edges, dtype=np.float64), np.zeros((5, len(names))))
 
 
 def _even(column: Column) -> tuple[float, ...]:
@@ -336,7 +441,7 @@ def _places(kept: _Column, values: np.ndarray) -> np.ndarray:
 
 def _column_change(kept: _Column) -> ColumnChange:
     """How far the values of a column part the rows by their change."""
-    rows, flagged, unflagged, change = kept.counts
+    rows, flagged, unflagged, change, answered = kept.counts
     held = rows > 0
     if not held.any():
         return ColumnChange(kept.column.name, 0.0, ())
@@ -350,6 +455,7 @@ def _column_change(kept: _Column) -> ColumnChange:
             int(flagged[at]),
             int(unflagged[at]),
             round(float(change[at] / rows[at]), 6),
+            int(answered[at]),
         )
         for at, name in enumerate(kept.names)
         if rows[at] >= _FEWEST

@@ -15,10 +15,10 @@ from sluice.draft.limits import FOLDS, LEVEL, QUICK, TRAIN, VALIDATION, Table, r
 from sluice.draft.sampling import Seen
 from sluice.model.classes.ranking import of_each_class, ranked
 from sluice.model.classes.recall import mean_recall
-from sluice.model.coding import coding_of
-from sluice.model.split import PARTS
-from sluice.model.statistics import calibration_gap, wilson_high, wilson_low
-from sluice.model.training import Rows, fit_rows, folds_of
+from sluice.model.data.split import PARTS
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.training import Rows, fit_rows, folds_of
+from sluice.model.quality.statistics import calibration_gap, wilson_high, wilson_low
 from sluice.percent import percent
 from sluice.served.classes import chosen
 from sluice.served.encoding import encode, numeric_features

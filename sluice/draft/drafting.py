@@ -17,8 +17,8 @@ from sluice.draft.proposals import Choices, Proposal, Roles
 from sluice.draft.sample_file import sample_text
 from sluice.draft.sampling import Sample, Seen
 from sluice.errors import Refused, UsageError
-from sluice.model.split import deciding, parts, row_hashes
-from sluice.model.table import read_table, typed
+from sluice.model.data.split import deciding, parts, row_hashes
+from sluice.model.data.table import read_table, typed
 from sluice.percent import percent
 from sluice.policy import SplitPolicy
 from sluice.served.contract import load_contract
@@ -31,7 +31,7 @@ class Draft:
     `said` is how the table is written, `looks` what each feature says alone. `rows` is how many the
     table has, `looked_at` how many of them were drawn; the rest is estimated from these.
     `judged` is what other floors can be tried on, `domain` the one whose statements it has. Where
-    the target has several classes there are no other floors to try, and `sample` is empty.
+    the target has several classes there are no other floors to try.
     """
 
     contract: str
@@ -101,8 +101,10 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     if contract.target.several:
         of_classes = limits_of_classes(table, honest, seen)
         policy = classes.policy_text(model, of_classes)
+        shares = marginals(contract, columns, labels, np.sort(known), total)
+        made = sample_text(model, shares)
         return Draft(
-            text, policy, "", roles, looks, of_classes, said, total, looked_at, None, domain
+            text, policy, made, roles, looks, of_classes, said, total, looked_at, None, domain
         )
     judged = limits.judge(table, seen)
     share = share_of_costs(choices.costs, judged) if choices.costs else choices.point

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluice.draft.sample_file import SampleColumn, SampleFile
-from sluice.errors import UsageError
 from sluice.served.contract import Contract
 from sluice.served.days import written
 from sluice.served.reading import UTF8
@@ -22,18 +21,14 @@ Integers = NDArray[np.int64]
 
 def generate(sample: SampleFile, contract: Contract) -> bytes:
     """The rows as a CSV that the contract reads: a header, then a line for each row."""
-    if contract.target.several:
-        what = f"the target has {len(contract.target.classes)} classes, and rows are made for two"
-        raise UsageError(what, "Name a table of your own with --data.")
     size = sample.rows
     chance = np.random.PCG64(sample.seed)
-    lots = _below(chance.random_raw(size), sample.negative + sample.positive)
-    positive = lots < sample.positive
-    target = contract.target
+    labels = _labels(sample.of_classes, chance.random_raw(size))
     columns = {}
     for column in contract.columns:
         if column.role == "target":
-            columns[column.name] = np.where(positive, target.positive, target.negative).tolist()
+            outcomes = np.array(contract.target.outcomes, dtype=object)
+            columns[column.name] = outcomes[labels].tolist()
         elif column.role == "id" and not column.made:
             columns[column.name] = [str(number) for number in range(1, size + 1)]
         elif column.role == "group":
@@ -41,7 +36,7 @@ def generate(sample: SampleFile, contract: Contract) -> bytes:
             columns[column.name] = [f"G{number + 1}" for number in which.tolist()]
         elif column.name in sample.columns:
             words = chance.random_raw(2 * size).reshape(2, size)
-            cells = _cells(sample.columns[column.name], positive, words)
+            cells = _cells(sample.columns[column.name], labels, words)
             if column.kind == "date":
                 cells = [written(int(cell)) if cell else "" for cell in cells]
             columns[column.name] = cells
@@ -59,15 +54,22 @@ def generate(sample: SampleFile, contract: Contract) -> bytes:
     return text.getvalue().encode(UTF8 if contract.reading.encoding == UTF8 else "utf-8-sig")
 
 
-def _cells(spec: SampleColumn, positive: np.ndarray, words: Words) -> list[str]:
+def _labels(rows: Sequence[int], words: Words) -> Integers:
+    """The number of what each row turned out to be, as often as the rows of it say; the last of
+    them has the lowest lots.
+    """
+    return len(rows) - 1 - _places(rows[::-1], words)
+
+
+def _cells(spec: SampleColumn, labels: Integers, words: Words) -> list[str]:
     """The cells of a column, drawn by the class of each row; `words` has the shape (2, rows)."""
-    places = np.zeros(len(positive), dtype=np.int64)
-    for of_class in (False, True):
-        rows = positive == of_class
-        counts = spec.counts(positive=of_class)
-        if not any(counts):  # five rows of this class have nothing in common here
-            counts = spec.counts(positive=not of_class)
-        places[rows] = _places(counts, words[0, rows])
+    places = np.zeros(len(labels), dtype=np.int64)
+    of_classes = spec.counts()
+    every = [sum(counts) for counts in zip(*of_classes, strict=True)]
+    for label, counts in enumerate(of_classes):
+        rows = labels == label
+        # Five rows of a class may have nothing in common here: then it is as the others are.
+        places[rows] = _places(counts if any(counts) else every, words[0, rows])
     if not spec.low:
         return np.array([*spec.values, ""], dtype=object)[places].tolist()
     lows = np.array([*map(spec.steps, spec.low), 0], dtype=np.int64)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.model.one_column import rates_of
-from sluice.model.statistics import roc_auc
+from sluice.model.quality.one_column import rates_of
+from sluice.model.quality.statistics import roc_auc
 from sluice.served.contract import Column, Contract
 from sluice.served.days import written
 from sluice.served.encoding import Columns

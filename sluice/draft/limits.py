@@ -15,21 +15,21 @@ from sluice.draft.sampling import Seen
 from sluice.errors import Refused
 from sluice.gate import power
 from sluice.gate.first_release import rows_needed
-from sluice.model.clusters import numbered, of_share
-from sluice.model.coding import coding_of
-from sluice.model.floor_proposal import Proposal, propose
-from sluice.model.operating_curve import counted_at
-from sluice.model.operating_point import choose_threshold
-from sluice.model.split import PARTS
-from sluice.model.statistics import (
+from sluice.model.data.split import PARTS
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.training import Rows, fit_rows, folds_of
+from sluice.model.fit.tuning_file import Parameters
+from sluice.model.quality.clusters import numbered, of_share
+from sluice.model.quality.floor_proposal import Proposal, propose
+from sluice.model.quality.operating_curve import counted_at
+from sluice.model.quality.operating_point import choose_threshold
+from sluice.model.quality.statistics import (
     calibration_gap,
     roc_auc,
     roc_auc_variance,
     wilson_high,
     wilson_low,
 )
-from sluice.model.training import Rows, fit_rows, folds_of
-from sluice.model.tuning_file import Parameters
 from sluice.percent import percent
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, numeric_features

@@ -1,6 +1,8 @@
 """From a table to the shares that generated rows are made from; see `sample_file`."""
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,25 +20,56 @@ _STEPS = 2**30  # between the limits of a column
 def marginals(
     contract: Contract, columns: Columns, labels: np.ndarray, known: np.ndarray, rows: int
 ) -> SampleFile:
-    """The shares of the rows `known`, for `rows` generated ones; `columns` are typed, each of shape
-    (rows of the table,), and so are `labels`. The other rows are not looked at.
+    """The shares of the rows `known`, for `rows` generated ones; the other rows are not looked at.
+
+    `columns` are typed, each of shape (rows of the table,), and so are `labels`, the number of what
+    each row turned out to be.
     """
-    positive = labels[known] == 1
+    outcomes = contract.target.outcomes
+    of_class = labels[known] == np.arange(len(outcomes))[:, None]
     counted = {
-        column.name: _column(column, columns[column.key][known], positive)
+        column.name: _named(contract, _column(column, columns[column.key][known], of_class))
         for column in drawn_columns(contract)
     }
     groups = 0
     if contract.group:
         different = len(np.unique(columns[contract.group.key][known].astype(str)))
         groups = max(round(different / len(known) * rows), 2)
+    found = [max(_fives(int(one.sum())), 1) for one in of_class]
+    if contract.target.several:
+        classes = dict(zip(outcomes, found, strict=True))
+        return SampleFile(schema=1, rows=rows, classes=classes, groups=groups, columns=counted)
+    negative, positive = found
     return SampleFile(
-        schema=1,
-        rows=rows,
-        negative=max(_fives(int((~positive).sum())), 1),
-        positive=max(_fives(int(positive.sum())), 1),
-        groups=groups,
-        columns=counted,
+        schema=1, rows=rows, negative=negative, positive=positive, groups=groups, columns=counted
+    )
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A column as `SampleColumn` has it; `rows` are by class, then by value or range."""
+
+    rows: tuple[tuple[int, ...], ...]
+    missing: tuple[int, ...]
+    values: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    digits: int = 0
+
+
+def _named(contract: Contract, found: _Counted) -> SampleColumn:
+    """The same with the counts under the names that they have in the file."""
+    target = contract.target
+    negative, positive = ((), ()) if target.several else found.rows
+    return SampleColumn(
+        values=found.values,
+        low=found.low,
+        high=found.high,
+        digits=found.digits,
+        negative=negative,
+        positive=positive,
+        classes=dict(zip(target.classes, found.rows, strict=True)) if target.several else {},
+        missing=found.missing,
     )
 
 
@@ -44,55 +77,47 @@ def _fives(count: int) -> int:
     return count // FIVES * FIVES
 
 
-def _column(column: Column, values: np.ndarray, positive: np.ndarray) -> SampleColumn:
+def _column(column: Column, values: np.ndarray, of_class: np.ndarray) -> _Counted:
+    """`of_class` says which rows are of each class, shape (classes, rows)."""
     if not column.numeric:
-        return _texts(column, values, positive)
+        return _texts(column, values, of_class)
     gone = np.isnan(values)
-    missing = _missing(gone, positive)
-    here, of_class = values[~gone], positive[~gone]
+    missing = _by_class(gone, of_class)
+    here, classes = values[~gone], of_class[:, ~gone]
     digits = _digits(here)
-    ranges = _ranges(column, here, digits)
-    kept = []
-    for low, high in ranges:
-        inside = (here >= low - 0.5 * 10.0**-digits) & (here <= high + 0.5 * 10.0**-digits)
-        counts = _by_class(inside, of_class)
+    kept, left = [], np.ones(len(here), dtype=bool)
+    for low, high in _ranges(column, here, digits):
+        # A number of many rows stands by itself, and does not count in the range around it.
+        inside = (here >= low - 0.5 * 10.0**-digits) & (here <= high + 0.5 * 10.0**-digits) & left
+        left &= ~inside
+        counts = _by_class(inside, classes)
         if any(counts):
-            kept.append((low, high, *counts))
+            kept.append((low, high, counts))
     if not kept and not any(missing):  # no five rows are alike: the middle of what is allowed
         middle = round(float(np.median(here)), digits)
-        kept = [(middle, middle, FIVES, FIVES)]
-    lows, highs, negative, positives = zip(*kept, strict=True) if kept else ((), (), (), ())
-    return SampleColumn(
-        low=lows,
-        high=highs,
-        digits=digits,
-        negative=negative,
-        positive=positives,
-        missing=missing,
-    )
+        kept = [(middle, middle, (FIVES,) * len(of_class))]
+    lows, highs, counted = zip(*kept, strict=True) if kept else ((), (), ())
+    rows = _turned(counted, len(of_class))
+    return _Counted(rows, missing, low=lows, high=highs, digits=digits)
 
 
-def _texts(column: Column, values: np.ndarray, positive: np.ndarray) -> SampleColumn:
-    missing = _missing(np.array([value is None for value in values]), positive)
-    counted = {value: _by_class(values == value, positive) for value in column.values}
+def _texts(column: Column, values: np.ndarray, of_class: np.ndarray) -> _Counted:
+    missing = _by_class(np.array([value is None for value in values]), of_class)
+    counted = {value: _by_class(values == value, of_class) for value in column.values}
     kept = {value: counts for value, counts in counted.items() if any(counts)}
     if not kept and not any(missing):
-        kept = {column.values[0]: (FIVES, FIVES)}
-    return SampleColumn(
-        values=tuple(kept),
-        negative=tuple(negative for negative, _ in kept.values()),
-        positive=tuple(positives for _, positives in kept.values()),
-        missing=missing,
-    )
+        kept = {column.values[0]: (FIVES,) * len(of_class)}
+    return _Counted(_turned(kept.values(), len(of_class)), missing, values=tuple(kept))
 
 
-def _missing(gone: np.ndarray, positive: np.ndarray) -> tuple[int, int]:
-    return _by_class(gone, positive)
+def _turned(counted: Iterable[tuple[int, ...]], classes: int) -> tuple[tuple[int, ...], ...]:
+    """Counts by class, then by value, from those by value, then by class."""
+    return tuple(zip(*counted, strict=True)) or ((),) * classes
 
 
-def _by_class(chosen: np.ndarray, positive: np.ndarray) -> tuple[int, int]:
-    """How many of the chosen rows are negative and positive, in fives."""
-    return _fives(int((chosen & ~positive).sum())), _fives(int((chosen & positive).sum()))
+def _by_class(chosen: np.ndarray, of_class: np.ndarray) -> tuple[int, ...]:
+    """How many of the chosen rows are of each class, in fives."""
+    return tuple(_fives(int((chosen & one).sum())) for one in of_class)
 
 
 def _digits(values: np.ndarray) -> int:

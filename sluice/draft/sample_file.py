@@ -3,8 +3,12 @@
 For each class of the target and each column it says how many rows have a value, or lie between two
 limits. Counts are in fives, so a value of fewer than five rows of a class is not in it, and no line
 tells of two columns at once.
+
+Of one positive class the counts are `negative` and `positive`; of several they are in `classes`, by
+the names of these, in the order of the contract.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 
@@ -31,7 +35,7 @@ _HEADER = """\
 
 class SampleColumn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How often each value or range occurs in rows of each class, and nothing at all (`missing`,
-    as (negative, positive)).
+    as (negative, positive), or in the order of the classes; empty for never).
 
     A column of texts has `values`. One of numbers has limits, both included, of ranges that are
     drawn from evenly, in steps of ten to the power of minus `digits`.
@@ -41,14 +45,18 @@ class SampleColumn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     digits: int = 0
-    negative: tuple[int, ...]
-    positive: tuple[int, ...]
-    missing: tuple[int, int] = (0, 0)
+    negative: tuple[int, ...] = ()
+    positive: tuple[int, ...] = ()
+    classes: Mapping[str, tuple[int, ...]] = {}
+    missing: tuple[int, ...] = ()
 
-    def counts(self, *, positive: bool) -> tuple[int, ...]:
-        """Rows of a class by value or range, in order, and behind them those with nothing."""
-        of_class = self.positive if positive else self.negative
-        return (*of_class, self.missing[int(positive)])
+    def counts(self) -> tuple[tuple[int, ...], ...]:
+        """By the number of its label, the rows of a class by value or range, in order, and behind
+        them those with nothing.
+        """
+        of_classes = tuple(self.classes.values()) or (self.negative, self.positive)
+        missing = self.missing or (0,) * len(of_classes)
+        return tuple((*of, gone) for of, gone in zip(of_classes, missing, strict=True))
 
     def steps(self, limit: float) -> int:
         """A limit in whole steps."""
@@ -63,10 +71,16 @@ class SampleFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     schema: int
     rows: int
     seed: int = 1
-    negative: int
-    positive: int
+    negative: int = 0
+    positive: int = 0
+    classes: Mapping[str, int] = {}
     groups: int = 0
     columns: Mapping[str, SampleColumn]
+
+    @property
+    def of_classes(self) -> tuple[int, ...]:
+        """Rows of each class, by the number of its label."""
+        return tuple(self.classes.values()) or (self.negative, self.positive)
 
 
 def read_sample(text: str, name: str, contract: Contract) -> SampleFile:
@@ -81,8 +95,10 @@ def read_sample(text: str, name: str, contract: Contract) -> SampleFile:
     if found.schema != 1:
         what = f"{name}: schema is {found.schema}; 1 is required"
         raise UsageError(what, "Use the version of Sluice that wrote it.")
-    if found.rows < 1 or found.seed < 0 or min(found.negative, found.positive) < 1:
-        what = f"{name}: rows, negative and positive must be 1 at least, and seed no less than 0"
+    _check_classes(name, contract, found)
+    if found.rows < 1 or found.seed < 0 or min(found.of_classes) < 1:
+        counted = "the rows of each class" if found.classes else "negative and positive"
+        what = f"{name}: rows, {counted} must be 1 at least, and seed no less than 0"
         raise UsageError(what, "Correct the one that is not.")
     drawn = {column.name for column in drawn_columns(contract)}
     for column in sorted(drawn ^ set(found.columns)):
@@ -97,6 +113,23 @@ def read_sample(text: str, name: str, contract: Contract) -> SampleFile:
     return found
 
 
+def _check_classes(name: str, contract: Contract, found: SampleFile) -> None:
+    """Raise UsageError where classes are not those of the contract."""
+    classes = contract.target.classes
+    places: list[tuple[str, SampleFile | SampleColumn]] = [(name, found)]
+    places += [(f'{name}, column "{column}"', spec) for column, spec in found.columns.items()]
+    for place, spec in places:
+        if tuple(spec.classes) != classes:
+            there = ", ".join(spec.classes) or "none"
+            what = (
+                f"{place}: its classes are {there}; the target has {', '.join(classes) or 'none'}"
+            )
+            raise UsageError(what, "Write those of the target, in the order of the contract.")
+        if classes and (spec.negative or spec.positive):
+            what = f"{place}: negative or positive is given beside classes"
+            raise UsageError(what, "Leave them out: none of several classes is the positive one.")
+
+
 def drawn_columns(contract: Contract) -> tuple[Column, ...]:
     """The columns whose cells are drawn by class: features, protected ones, and a weight."""
     return tuple(c for c in contract.columns if c.role in ("feature", "protected", "weight"))
@@ -104,7 +137,8 @@ def drawn_columns(contract: Contract) -> tuple[Column, ...]:
 
 def _check(place: str, spec: SampleColumn) -> None:
     """Raise UsageError where the lists of a column do not fit each other."""
-    sizes = {len(spec.values or spec.low), len(spec.negative), len(spec.positive)}
+    of_classes = list(spec.classes.values()) or [spec.negative, spec.positive]
+    sizes = {len(spec.values or spec.low), *map(len, of_classes)}
     ranges = bool(spec.low or spec.high)
     if bool(spec.values) == ranges and (ranges or sum(spec.missing) == 0):
         what = f"{place}: values, or else low and high, are required"
@@ -112,7 +146,10 @@ def _check(place: str, spec: SampleColumn) -> None:
     if len(sizes) != 1 or len(spec.low) != len(spec.high):
         what = f"{place}: its lists have different lengths; equal ones are required"
         raise UsageError(what, "Write a count of each class for each value or range.")
-    if min((*spec.negative, *spec.positive, *spec.missing), default=0) < 0:
+    if len(spec.missing) not in (0, len(of_classes)):
+        what = f"{place}: missing has {len(spec.missing)} counts; {len(of_classes)} are required"
+        raise UsageError(what, "Write one for each class.")
+    if min((*itertools.chain(*of_classes), *spec.missing), default=0) < 0:
         raise UsageError(f"{place}: a count is below 0", "Count rows.")
     if spec.digits not in _DIGITS:
         what = f"{place}: digits is {spec.digits}; {_DIGITS[0]} to {_DIGITS[-1]} are required"
@@ -129,13 +166,16 @@ def sample_text(model: str, sample: SampleFile) -> str:
         _HEADER.format(model=model) + "schema = 1",
         f"rows = {sample.rows}",
         f"seed = {sample.seed}",
-        f"negative = {sample.negative}",
-        f"positive = {sample.positive}",
     ]
+    if not sample.classes:
+        lines += [f"negative = {sample.negative}", f"positive = {sample.positive}"]
     if sample.groups:
         lines.append(f"groups = {sample.groups}")
+    if sample.classes:
+        lines += ["", "[classes]"]
+        lines += [f"{_text(name)} = {rows}" for name, rows in sample.classes.items()]
     for name, column in sample.columns.items():
-        lines += ["", f"[columns.{json.dumps(name, ensure_ascii=False)}]", *_column(column)]
+        lines += ["", f"[columns.{_text(name)}]", *_column(column)]
     return "\n".join(lines) + "\n"
 
 
@@ -146,10 +186,18 @@ def _column(column: SampleColumn) -> Iterable[str]:
         yield f"digits = {column.digits}"
     else:
         yield f"values = {json.dumps(list(column.values), ensure_ascii=False)}"
-    yield f"negative = {list(column.negative)}"
-    yield f"positive = {list(column.positive)}"
+    if column.classes:
+        yield from (f"classes.{_text(name)} = {list(of)}" for name, of in column.classes.items())
+    else:
+        yield f"negative = {list(column.negative)}"
+        yield f"positive = {list(column.positive)}"
     if any(column.missing):
         yield f"missing = {list(column.missing)}"
+
+
+def _text(name: str) -> str:
+    """A text of TOML: its basic strings are those of JSON."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _numbers(numbers: Iterable[float]) -> str:

@@ -16,7 +16,7 @@ from sluice.gate.floors import chance_of_threshold
 from sluice.gate.paired import Difference, on_positives, recall_difference
 from sluice.gate.rules import Look
 from sluice.gate.visibility import visible
-from sluice.model.clusters import design_of
+from sluice.model.quality.clusters import design_of
 
 NAME = "as_shipped"
 

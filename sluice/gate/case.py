@@ -83,7 +83,8 @@ class Facts:
     `champion_days` is its age in days, `champion_release` the number of its release, 0 where it is
     not known: no rule depends on that, it is named by it. `waived` names the rule that a signed
     override sets aside. `moves_on`: the holdout moves on with time, so no use goes on with more
-    labels.
+    labels. `shared` is the part of the level of a first look that this test has, where the models
+    of a fleet share it.
     """
 
     duplicates: int = 0
@@ -97,6 +98,7 @@ class Facts:
     champion_release: int = 0
     waived: str = ""
     moves_on: bool = False
+    shared: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,14 @@ class Case:
         """Whether there is no champion to compare with, or an override says to go on without one
         that cannot be.
         """
-        return self.holdout.champion is None or (
-            self.champion is None and self.facts.waived == "comparable"
-        )
+        return is_first(self.holdout.champion, self.champion, self.facts)
+
+
+def is_first(champion: object | None, compared: object | None, facts: Facts) -> bool:
+    """Whether a candidate has to clear every floor: there is no champion, or there is one that is
+    not compared, and an override says to go on without.
+    """
+    return champion is None or (compared is None and facts.waived == "comparable")
 
 
 def number_at(document: object, *path: str) -> float:

@@ -90,7 +90,7 @@ def champion(case: Case) -> Iterator[Rule]:
 
 def _first_look(case: Case, compared: Comparison) -> Rule:
     """Better by the exact test."""
-    level = spending.first_level(case.policy.level, case.facts.uses)
+    level = _level_of_first_look(case)
     sentence = (
         f"{_found(case, compared)}, with p = {compared.p_value:.3g}; at most {level:.3g} is"
         " required to be better"
@@ -99,6 +99,10 @@ def _first_look(case: Case, compared: Comparison) -> Rule:
         return Rule("better", MET, sentence, compared.p_value, level)
     needed = _to_be_better(case, compared.pairs)
     return Rule("better", OPEN, sentence, compared.p_value, level, needed)
+
+
+def _level_of_first_look(case: Case) -> float:
+    return case.facts.shared * spending.first_level(case.policy.level, case.facts.uses)
 
 
 def _later_look(case: Case, compared: Comparison) -> Rule:
@@ -229,7 +233,7 @@ def to_tell(case: Case, pairs: Pairs, margin: float, where: str = "") -> str:
 
 def _to_be_better(case: Case, pairs: Pairs) -> str:
     """What would show a gain: another model that finds more, or this one on more rows."""
-    level = spending.first_level(case.policy.level, case.facts.uses)
+    level = _level_of_first_look(case)
     more = smallest(pairs.rows, lambda k: better(_with_found(pairs, k)) <= level)
     step = f"Find {case.words.more(more)}"
     going_on = _to_go_on(case, pairs)

@@ -140,7 +140,7 @@ def decide(
     case = case_of(metrics, holdout, facts, policy, words)
     rules: list[Rule] = []
     for look in _RULES:
-        rules += [_waived(rule, facts) for rule in look(case) if rule.rule not in without]
+        rules += [set_aside(rule, facts) for rule in look(case) if rule.rule not in without]
         if look in MEASURABLE and any(rule.state != MET for rule in rules):
             break  # no other rule can be computed from these rows
     return _verdict(case, rules)
@@ -171,7 +171,7 @@ def _compared(holdout: Holdout, other: Model | None, policy: GatePolicy) -> Comp
     return Comparison(other.tag, flagged, pairs, recall, better(pairs))
 
 
-def _waived(rule: Rule, facts: Facts) -> Rule:
+def set_aside(rule: Rule, facts: Facts) -> Rule:
     """The rule, set aside where an override names it and it is not met."""
     if rule.rule != facts.waived or rule.rule in NEVER_WAIVED or rule.state == MET:
         return rule

@@ -12,9 +12,9 @@ import msgspec
 from sluice.gate.case import BROKEN, MET, Rule, number_at
 from sluice.gate.decide import Verdict
 from sluice.gate.rules import yes_or_no
-from sluice.model.error_costs import PER
-from sluice.model.metrics import at_threshold
-from sluice.model.metrics_file import Confusion
+from sluice.model.quality.error_costs import PER
+from sluice.model.quality.metrics import at_threshold
+from sluice.model.quality.metrics_file import Confusion
 from sluice.percent import percent
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words

@@ -14,10 +14,10 @@ import numpy as np
 
 from sluice.gate.case import Case, Rule, number_at
 from sluice.gate.limits import Least, Limit
-from sluice.model.clusters import INDEPENDENT, Design, design_of, of_share
-from sluice.model.metrics import confusion
-from sluice.model.operating_point import FEW_HITS, required_precision
-from sluice.model.statistics import wilson_high, wilson_low
+from sluice.model.quality.clusters import INDEPENDENT, Design, design_of, of_share
+from sluice.model.quality.metrics import confusion
+from sluice.model.quality.operating_point import FEW_HITS, required_precision
+from sluice.model.quality.statistics import wilson_high, wilson_low
 from sluice.percent import percent
 
 _NEAR_THRESHOLD = 0.2  # the share of the rows that tells how recall is bought with precision

@@ -26,8 +26,8 @@ from sluice.gate.paired import (
 )
 from sluice.gate.power import POWER
 from sluice.gate.rules import Look
-from sluice.model.clusters import of_share
-from sluice.model.statistics import wilson_high, wilson_low
+from sluice.model.quality.clusters import of_share
+from sluice.model.quality.statistics import wilson_high, wilson_low
 from sluice.percent import percent
 from sluice.policy import GroupFloor
 

@@ -2,7 +2,8 @@
 
 from sluice.gate.case import Case, Comparison
 from sluice.gate.net_benefit import Saving, beside_champion, margin_of
-from sluice.model.error_costs import PER
+from sluice.gate.paired import Difference
+from sluice.model.quality.error_costs import PER
 
 
 def held_sentence(case: Case, compared: Comparison, *, is_better: bool) -> str:
@@ -11,14 +12,16 @@ def held_sentence(case: Case, compared: Comparison, *, is_better: bool) -> str:
 
     `is_better` says that the rule for it is met, so that something else holds the candidate.
     """
-    champion = _named(case)
+    champion, uses = _named(case), case.facts.uses
     saving = beside_champion(case) if case.policy.costed else None
     if saving is None:
         found = f"flagging as many, it finds {_difference(case, compared)}"
-        surely = _how_surely(case, compared)
+        margin = case.policy.margin
+        surely = how_surely(compared.recall, margin, f"{margin:g}", uses)
     else:
         found = f"its errors cost {_saved(saving)}"
-        surely = _how_surely_saved(case, saving)
+        margin = margin_of(case)
+        surely = how_surely(saving.mean, margin, f"{PER * margin:.4g}", uses)
     if is_better:
         return f"Better than {champion}, and held all the same: {found}"
     return f"No better than {champion}: {found}, {surely}"
@@ -47,23 +50,13 @@ def _saved(saving: Saving) -> str:
     return f"{abs(value):.4g} {'less' if value > 0 else 'more'} for each {PER:,} rows"
 
 
-def _how_surely_saved(case: Case, saving: Saving) -> str:
-    """What the saving is put down to, by its interval."""
-    margin, mean = margin_of(case), saving.mean
-    if mean.high < 0:
-        allowed = "a loss within" if mean.low > -margin else "a loss not shown to be within"
-        return f"{allowed} the margin of {PER * margin:.4g}"
-    if mean.low > 0:
-        return f"within what use {case.facts.uses + 1} of the holdout puts down to chance"
-    return "within chance"
-
-
-def _how_surely(case: Case, compared: Comparison) -> str:
-    """What the difference is put down to, by its interval."""
-    recall, margin = compared.recall, case.policy.margin
-    if recall.high < 0:
-        allowed = "a loss within" if recall.low > -margin else "a loss not shown to be within"
-        return f"{allowed} the margin of {margin:g}"
-    if recall.low > 0:
-        return f"within what use {case.facts.uses + 1} of the holdout puts down to chance"
+def how_surely(difference: Difference, margin: float, written: str, uses: int) -> str:
+    """What a difference from the champion is put down to, by its interval; `written` is the margin
+    as people read it, `uses` counts the uses of the holdout before this one.
+    """
+    if difference.high < 0:
+        allowed = "a loss within" if difference.low > -margin else "a loss not shown to be within"
+        return f"{allowed} the margin of {written}"
+    if difference.low > 0:
+        return f"within what use {uses + 1} of the holdout puts down to chance"
     return "within chance"

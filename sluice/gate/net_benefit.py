@@ -18,8 +18,8 @@ from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Model, Rule
 from sluice.gate.limits import FEW, rows_to_tell, scarce
 from sluice.gate.paired import Difference, mean_difference
-from sluice.model.clusters import sums
-from sluice.model.error_costs import PER, costs_of
+from sluice.model.quality.clusters import sums
+from sluice.model.quality.error_costs import PER, costs_of
 
 NAME = "net_benefit"
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy  # its parts are loaded at their first use
 
-from sluice.model.clusters import INDEPENDENT, Design, design_of
+from sluice.model.quality.clusters import INDEPENDENT, Design, design_of
 
 _EDGE = 1e-9  # how near to -1 and 1 a limit is looked for
 # A difference of counts is a whole number, and is brought so much nearer to its hypothesis.

@@ -19,8 +19,8 @@ import scipy  # its parts are loaded at their first use
 from sluice.gate import spending
 from sluice.gate.first_release import FirstRelease
 from sluice.gate.paired import CONTINUITY
-from sluice.model.clusters import alike
-from sluice.model.error_costs import PER, costs_of
+from sluice.model.quality.clusters import alike
+from sluice.model.quality.error_costs import PER, costs_of
 from sluice.policy import GatePolicy
 
 POWER = 0.8

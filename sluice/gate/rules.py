@@ -20,8 +20,8 @@ from sluice.gate.paired import at_equal_counts, recall_difference, top, unit_var
 from sluice.gate.power import margin_needed
 from sluice.gate.stability import stability
 from sluice.gate.travelling import brier_skill_floor, calibration_share, lift_floor
-from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
-from sluice.model.statistics import calibration_gap, roc_auc, roc_auc_interval
+from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
+from sluice.model.quality.statistics import calibration_gap, roc_auc, roc_auc_interval
 from sluice.percent import percent
 
 Look = Callable[[Case], Iterator[Rule]]

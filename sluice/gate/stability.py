@@ -13,7 +13,7 @@ import scipy  # its parts are loaded at their first use
 
 from sluice.gate.case import Case, Rule, number_at
 from sluice.gate.limits import Limit, scarce
-from sluice.model.statistics import roc_auc, roc_auc_variance
+from sluice.model.quality.statistics import roc_auc, roc_auc_variance
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from sluice.gate.case import Case, Holdout, Rule
 from sluice.gate.floors import hits_needed, placed_by_few, precision_share
 from sluice.gate.limits import Least, Limit, scarce
 from sluice.gate.paired import Difference, mean_difference
-from sluice.model.clusters import of_share, sums
-from sluice.model.metrics import confusion
-from sluice.model.statistics import calibration_gap
+from sluice.model.quality.clusters import of_share, sums
+from sluice.model.quality.metrics import confusion
+from sluice.model.quality.statistics import calibration_gap
 from sluice.percent import percent
 
 # How much of the variance of a precision is left where the same rows give the prevalence.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from msgspec import UNSET, UnsetType
 
 from sluice.gitops.evidence import Evidence
-from sluice.model.diagnostics_file import CalibrationCell
-from sluice.model.metrics_file import Group
+from sluice.model.quality.diagnostics_file import CalibrationCell
+from sluice.model.quality.metrics_file import Group
 from sluice.policy import AnchorPolicy
 
 _ROUNDING = 1e-9  # a fall of exactly what may be is none too many, whatever its last bit

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from sluice.model.classes.metrics_file import ClassMetrics
-from sluice.model.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import convert, read_json
-from sluice.model.metrics_file import Measures, Metrics
-from sluice.model.tuning_file import Tuning
+from sluice.model.quality.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.quality.metrics_file import Measures, Metrics
 
 NAME = "evidence.json"
 # Parts that are in the file only where there is a champion, a replay or several classes; all others
@@ -188,8 +188,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     Where the target has several classes, `class_metrics` stand in the place of `metrics`.
 
-    `told` is "words" where the policy lets no figure of the holdout out; what would hold one is
-    None or empty then. `override` and `policy_changed` are one sentence each, where there is
+    `told` is "words" where the policy lets no figure of the holdout out, and "promoted" where it
+    lets those of the whole out of what is promoted; what would hold another is None or empty then.
+    `override` and `policy_changed` are one sentence each, where there is
     something to say. `forecast` is what a replay foretold of the canary, as it said it.
     """
 

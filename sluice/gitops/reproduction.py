@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.gitops.evidence import Provenance
-from sluice.model.conversion import TOLERANCE
+from sluice.model.fit.conversion import TOLERANCE
 from sluice.served.classes import chosen
 
 # Input -> the step that has its hash, and the name there. The first ones are changed on

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from sluice.model.reference import Numbers, Reference, Texts
+from sluice.model.artifact.reference import Numbers, Reference, Texts
 from sluice.monitor.day import Day, NumberCounts, TextCounts
 from sluice.monitor.distance import NO_DISTANCE, Distance, distance, holm, share_p_value
 from sluice.monitor.report import ACT, WATCH, Finding

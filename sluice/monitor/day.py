@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from msgspec import Struct, field
 
-from sluice.model.metrics_file import Confusion
-from sluice.model.model_artifact import segment_groups
-from sluice.model.reference import OTHER, Numbers, Reference
+from sluice.model.artifact.model_artifact import segment_groups
+from sluice.model.artifact.reference import OTHER, Numbers, Reference
+from sluice.model.quality.metrics_file import Confusion
 from sluice.monitor.units import Unit, changed_unit
 from sluice.served.contract import Contract
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.model.diagnostics_file import CalibrationCell
+from sluice.model.quality.diagnostics_file import CalibrationCell
 from sluice.monitor.day import SCORE_BINS, Day
 
 LARGEST_ERROR = 0.02  # mean distance of probability and outcome on the holdout

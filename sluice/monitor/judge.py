@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec.structs import replace
 
-from sluice.model.reference import Reference
+from sluice.model.artifact.reference import Reference
 from sluice.monitor.acting import acting_findings, together
 from sluice.monitor.data import answer_findings, data_findings, effects
 from sluice.monitor.day import Day

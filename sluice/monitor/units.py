@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct
 
-from sluice.model.reference import Numbers, rows_from
+from sluice.model.artifact.reference import Numbers, rows_from
 from sluice.monitor.distance import distance
 from sluice.served.contract import Column
 

@@ -14,17 +14,19 @@ from collections.abc import Iterator, Mapping
 from sluice.errors import Refused
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-# What skl2onnx makes of the families of sluice/model/training.py, by domain.
+# What skl2onnx makes of the families of sluice/model/fit/training.py, by domain.
 _CONVERTED = "Add ArgMax Cast Concat Gather Identity Less Mul Reshape"
 _CONVERTED_ML = (
     "ArrayFeatureExtractor LinearClassifier Normalizer OneHotEncoder TreeEnsembleClassifier"
 )
-# What it makes of look-ups and missing numbers (sluice/model/coding.py).
+# What it makes of look-ups and missing numbers (sluice/model/fit/coding.py).
 _CODED = "Imputer LabelEncoder"
+# What a fleet has besides (sluice/fleet/graph.py).
+_FLEET = "Sigmoid"
 # What the drills of the gate put behind such a model, to make faulty ones.
 _DRILLED = "Clip Div MatMul Sin Sub Sum"
 OPERATORS = frozenset(
-    [("", name) for name in f"{_CONVERTED} {_DRILLED}".split()]
+    [("", name) for name in f"{_CONVERTED} {_FLEET} {_DRILLED}".split()]
     + [("ai.onnx.ml", name) for name in f"{_CONVERTED_ML} {_CODED}".split()]
 )
 LARGEST = 64 << 20  # bytes of a file; the largest of our own have some megabytes

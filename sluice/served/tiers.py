@@ -29,14 +29,16 @@ class Tiers:
         """The same tiers, the limit that is nearest to a threshold moved there; of two the lower.
         Where the limits follow from the threshold, they do.
 
-        The order of the limits stays: whatever lies between two of them is nearer to one of these
-        than to any other.
+        The order of the limits stays, because only a limit beside the threshold is moved: rounded
+        distances to two limits further away can be equal.
         """
         if not self.limits:
             return self
         if self.shares:
             return replace(self, limits=limits_at(self.shares, threshold))
-        place = min(range(len(self.limits)), key=lambda at: abs(self.limits[at] - threshold))
+        above = bisect.bisect_left(self.limits, threshold)
+        beside = (max(above - 1, 0), min(above, len(self.limits) - 1))
+        place = min(beside, key=lambda at: abs(self.limits[at] - threshold))
         limits = (*self.limits[:place], threshold, *self.limits[place + 1 :])
         return replace(self, limits=limits)
 

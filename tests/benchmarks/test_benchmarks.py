@@ -17,10 +17,10 @@ from benchmarks.serving.verdicts import Measured
 from flows.adapters.process import run
 from flows.project.root import ROOT
 from models.attrition import sample
-from sluice.model.split import parts, row_hashes
-from sluice.model.table import read_table, typed
-from sluice.model.training import tune
-from sluice.model.tuning_file import write_tuning
+from sluice.model.data.split import parts, row_hashes
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.training import tune
+from sluice.model.fit.tuning_file import write_tuning
 from sluice.policy import SearchPolicy, load_policy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode, numeric_features

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.clusters import SIZES, World, draw, equals, held
-from sluice.model.statistics import roc_auc
+from sluice.model.quality.statistics import roc_auc
 
 
 def test_what_is_called_true_is_what_many_rows_have() -> None:

@@ -6,14 +6,18 @@ import pytest
 from benchmarks.opponent import (
     CLIMB,
     COMBINE,
+    COUNTED,
+    DRAWN,
     EXACT,
     PROMOTED,
     SEEDS,
     STEER,
     VERDICTS,
+    WHOLE,
     Play,
     Told,
     fooled,
+    informed,
     main,
     shown,
     upper,
@@ -70,6 +74,13 @@ def test_it_says_that_too_much_gets_through(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("seeds    told the figures")
     assert any(line.startswith("steer    told the verdict, each word priced") for line in lines)
+    assert [line for line in lines if line.startswith("champion told the whole ")]
+
+
+def test_a_curve_of_the_champion_says_what_to_exchange_and_its_whole_does_not() -> None:
+    assert informed(DRAWN, 40) > 0.2
+    assert informed(WHOLE, 40) < 0.15
+    assert informed(COUNTED, 40) < 0.15
 
 
 @pytest.mark.parametrize("attack", [SEEDS, CLIMB, COMBINE])

@@ -116,7 +116,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
         "/predict_batch": (json.dumps([record, record]).encode(), json_kind),
         "/feedback": (opinion, json_kind),
         "/": (form.encode("ascii", "replace"), FORM),
-        "/people": (upload, UPLOAD),
+        "/rows": (upload, UPLOAD),
         "/opinion": (b"id=a-1&agrees=yes&why=no", FORM),
     }
     with asyncio.Runner() as runner:
@@ -125,7 +125,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
         end()
 
 
-PATHS = ["/predict", "/predict_batch", "/feedback", "/", "/people", "/opinion"]
+PATHS = ["/predict", "/predict_batch", "/feedback", "/", "/rows", "/opinion"]
 CHANGES = st.lists(
     st.tuples(
         st.floats(0, 1),
@@ -179,7 +179,7 @@ def test_changed_bytes_are_answered_or_refused_as_documented(
                     b"content-type",
                     b"content-length",
                     b"content-encoding",
-                    b"x-person-id",
+                    b"x-row-id",
                     b"x-request-id",
                     b"origin",
                     b"host",

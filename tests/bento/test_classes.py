@@ -15,7 +15,7 @@ from support.asgi import client as connected
 from bento import process
 from bento.answers import Served, load_served
 from bento.ops.settings import load
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 from sluice.served.predictions import person_hash
 
 SALT = "a text of sixteen signs"
@@ -136,7 +136,7 @@ def test_the_page_says_how_well_each_class_is_known(client: Client) -> None:
 def test_a_file_is_answered_row_by_row_with_a_column_for_each_class(client: Client) -> None:
     rows = parcels.to_csv(30).decode().splitlines()
     table = "\n".join(line.rpartition(",")[0] for line in rows) + "\nP9,4,5,no,moon\n"
-    page = client.post("/people", files={"file": ("many.csv", table.encode(), "text/csv")}).text
+    page = client.post("/rows", files={"file": ("many.csv", table.encode(), "text/csv")}).text
     assert "30 of 31 rows" in page
     assert '<th scope="col" class="n">damaged</th>' in page
     assert "data:text/csv" in page

@@ -19,7 +19,7 @@ from bento.answers import Served, load_served
 from bento.openapi import example
 from bento.ops.settings import Settings
 from flows.adapters.prediction_days import _columns, _line_type
-from sluice.model.model_artifact import check_golden, load_golden
+from sluice.model.artifact.model_artifact import check_golden, load_golden
 from sluice.served.days import day_of
 from sluice.served.uploaded_table import check_record
 

@@ -28,7 +28,7 @@ from bento.app import drawn
 from bento.http.request_body import Refusal
 from bento.ops.settings import Settings, load
 from sluice.errors import UsageError
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 from sluice.served.encoding import InvalidFields, assemble, encode, read_records
 from sluice.served.predictions import person_id
 from sluice.served.scoring import Session
@@ -374,11 +374,9 @@ def test_other_methods_and_addresses(client: Client) -> None:
 
 
 def test_a_person_is_named_in_plain_letters_or_not_at_all(client: Client, record: Any) -> None:
-    assert (
-        client.post("/predict", json=record, headers={"x-person-id": "a.b@c-1"}).status_code == 200
-    )
+    assert client.post("/predict", json=record, headers={"x-row-id": "a.b@c-1"}).status_code == 200
     for name in ("", "a b", "x" * 201, "\x84"):
-        headers = {"x-person-id": name.encode("latin-1")}
+        headers = {"x-row-id": name.encode("latin-1")}
         assert client.post("/predict", json=record, headers=headers).status_code == 400
 
 
@@ -600,10 +598,10 @@ def test_the_quick_way_takes_what_the_thorough_way_takes(
         record.popitem()
     sent = record | whom
     one, many = json.dumps(sent).encode(), json.dumps([golden["records"][0], sent]).encode()
-    persons = [person_id(contract.id, value) for value in whom.values()] or [""]
+    ids = [person_id(contract.id, value) for value in whom.values()] or [""]
     try:
         expected = encode(contract, read_records(contract, [record]))
-        if None in persons or len(persons) > 1:
+        if None in ids or len(ids) > 1:
             raise InvalidFields(read_errors(served, sent))
     except InvalidFields:
         for way in (lambda: served.reader.one(one), lambda: read_many(served, many)):
@@ -615,7 +613,7 @@ def test_the_quick_way_takes_what_the_thorough_way_takes(
         read_many(served, many).numbers[1:],
     ):
         assert assemble(served.model.layout, numbers).tobytes() == expected.tobytes()
-    assert [served.reader.one(one)[2]] == persons == read_many(served, many).persons[1:]
+    assert [served.reader.one(one)[2]] == ids == read_many(served, many).ids[1:]
 
 
 def read_many(served: Served, body: bytes) -> Any:

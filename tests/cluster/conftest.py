@@ -61,6 +61,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
+def drill(request: pytest.FixtureRequest) -> bool:
+    """Whether it is the long way, at night."""
+    return bool(request.config.getoption("--drill"))
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The one that `make cluster` brought up."""
     there = whole.found(FOLDER)

@@ -116,3 +116,41 @@ def test_a_split_off_its_weight_is_named_and_goes_no_further(
     mine, _ = staying.share(crowded, 0, time.monotonic())
     assert mine > 0.9 * len(staying.seen), staying.failed()
     figures("seconds", round(time.monotonic() - began))
+
+
+@pytest.mark.repeated(3)
+def test_a_judge_that_is_away_neither_aborts_nor_promotes(
+    repetition: int,
+    drill: bool,
+    workshop: Workshop,
+    loop: Loop,
+    story: Story,
+    traffic: Traffic,
+    watched: Watched,
+    judge: Beside,
+    figures: Figures,
+) -> None:
+    tag = f"unheard{repetition}"
+    unheard = workshop.build(tag)
+    before, began = loop.champion(), time.monotonic()
+    loop.release(unheard, tag)
+    until(lambda: story.weight() == 5, 120, story.told)
+    until(lambda: story.measured(), 60, story.told)
+    judge.kill()
+    end = time.monotonic() + (120 if drill else 60)
+    while time.monotonic() < end:
+        assert not watched.aborted(unheard), story.told()
+        assert story.weight() == 5
+        time.sleep(1)
+    judge.begin()
+    until(lambda: story.weight() == 25, 180, story.told)
+    assert {one["status"]["phase"] for one in story.runs(watched.version(unheard))[:1]} == {
+        "Successful"
+    }
+    # Enough was seen: a person ends it, and everybody is served as before at once.
+    typed = loop.typed("rollback", MODEL, "--reason", "enough was seen", "--no-boot")
+    assert typed.returncode == 0, typed.stderr
+    story.refresh()
+    until(lambda: story.healthy_with(before.digest), 90, story.told)
+    assert traffic.failed(began) == {}
+    figures("seconds", round(time.monotonic() - began))

@@ -35,11 +35,17 @@ class Outage:
     seconds: float
     holds: bool
 
+    @property
+    def long(self) -> "Outage":
+        """The same for two minutes; pods of a node are given up after 40 seconds."""
+        return self if self.part == "node" else replace(self, seconds=LONG)
+
 
 # Without `consecutiveErrorLimit`, 42 seconds without Prometheus take a good canary back.
 OUTAGES = (
     Outage(5, "prometheus", 60, True),
     Outage(25, "argo-rollouts", 30, True),
+    Outage(50, "node", 20, False),
     Outage(50, "argocd-application-controller", 30, False),
     Outage(100, "argocd-repo-server", 10, False),
 )
@@ -89,7 +95,7 @@ def test_what_is_away_for_two_minutes_neither_aborts_nor_promotes(
     began = time.monotonic()
     loop.release(good, tag)
     until(lambda: story.weight() == outage.weight, 300, story.told)
-    stand(loop, watched, replace(outage, seconds=LONG), good)
+    stand(loop, watched, outage.long, good)
     until(lambda: story.healthy_with(good), 420, story.told)
     until(lambda: loop.recorded(good) == "healthy", 60, loop.closer.log.read_text, every=1.0)
     assert traffic.failed(began) == {}

@@ -195,7 +195,7 @@ def test_strangers_neither_abort_a_canary_nor_pass_for_traffic(
         assert client.post("/predict", json=record).status_code == 401
         wrong = {**known, "content-type": "application/json"}
         assert client.post("/predict", content=b'"\xff"', headers=wrong).status_code == 400
-    for path in ("/", "/people", "/metrics", "/docs.json"):
+    for path in ("/", "/rows", "/metrics", "/docs.json"):
         assert client.get(path, headers=known).status_code == 404
     text = httpx2.get(metrics).text
     template = one(rendered("production"), "AnalysisTemplate")["spec"]

@@ -19,7 +19,7 @@ from support.manifest_repos import (
 )
 
 from flows.adapters.git.kustomize import render
-from flows.cli.deploy_image import NAME, entry
+from flows.cli.serving.deploy_image import NAME, entry
 from sluice.gitops import kustomization
 from sluice.gitops.deploy_files import deploy_files
 from sluice.gitops.image_names import local_image

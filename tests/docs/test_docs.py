@@ -12,7 +12,7 @@ from flows.adapters.process import run
 from flows.project.models import model_folder, models
 from flows.project.root import ROOT
 from scripts import column_docs
-from sluice.model.model_artifact import segment_groups
+from sluice.model.artifact.model_artifact import segment_groups
 from sluice.served.contract import Contract, load_contract
 
 PAGES = [ROOT / name for name in run(["git", "ls-files", "*.md"], cwd=ROOT).stdout.split()]

@@ -16,7 +16,7 @@ from flows.adapters.image import containers, unpacked
 from flows.adapters.process import Result, run
 from flows.adapters.registry import oci, registry
 from flows.adapters.registry.remote import Remote
-from flows.cli.deploy_image import NAME
+from flows.cli.serving.deploy_image import NAME
 from flows.project.root import ROOT
 
 pytestmark = pytest.mark.skipif(

@@ -10,8 +10,8 @@ from support.installed_programs import environment
 from flows.adapters.process import run
 from flows.project.root import ROOT
 from models.attrition import sample
-from sluice.model.feature_table import feature_table
-from sluice.model.table import to_parquet
+from sluice.model.data.feature_table import feature_table
+from sluice.model.data.table import to_parquet
 from sluice.served.contract import load_contract
 
 STORE = """

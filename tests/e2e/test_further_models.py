@@ -22,6 +22,13 @@ def record(model: str) -> dict[str, object]:
     return {column.key: column.example for column in contract.features}
 
 
+def measured(model: str) -> str:
+    """What the verdict is about; of several classes the mean over them."""
+    contract = load_contract((model_folder(model, ROOT) / "contract.toml").read_text("utf-8"))
+    classes = contract.target.classes
+    return f"mean recall over {len(classes)} classes" if classes else "recall"
+
+
 def asked(place: Clone, url: str, body: str) -> dict[str, object]:
     """What the service answers."""
     words = ["curl", "-s", f"{url}/predict", "-H", "content-type: application/json", "-d", body]
@@ -37,7 +44,7 @@ def test_it_is_released_served_and_asked(
     given = {"SLUICE_HOME": home, "SLUICE_MODEL": ""}
     ended = done(place, f"make demo MODEL={model}", **given)
     assert ended.last == f"Promoted: release 1 of {model} is committed, Argo CD can sync it."
-    assert ended.shown("Verdict").startswith("PROMOTE: recall ")
+    assert ended.shown("Verdict").startswith(f"PROMOTE: {measured(model)} ")
     assert "Warning" not in ended.stderr
     body = json.dumps(record(model))
     file = scratch / f"{model}.jsonl"

@@ -30,7 +30,7 @@ from flows.adapters.process import run
 from flows.adapters.registry import layout, oci, registry
 from flows.adapters.registry.layout import Layout
 from sluice.errors import SluiceError
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 
 TOOLS = [tool for tool in ("buildah", "podman") if shutil.which(tool)]
 pytestmark = pytest.mark.skipif(

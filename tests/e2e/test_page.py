@@ -341,13 +341,11 @@ def test_one_person_many_and_a_view_without_javascript(visit: Open) -> None:
 
 
 def test_a_table_is_scored_shown_and_downloaded(visit: Open, log: Path) -> None:
-    page = visit("/people")
+    page = visit("/rows")
     send_file(page, 300)
     assert focused(page).get_attribute("id") == "result-title"
     assert "Line 3" in page.inner_text("#problems")
-    risks = [
-        float(text) for text in page.locator(".people tbody td:nth-child(3)").all_inner_texts()
-    ]
+    risks = [float(text) for text in page.locator(".rows tbody td:nth-child(3)").all_inner_texts()]
     assert len(risks) == 200
     assert risks == sorted(risks, reverse=True)
     with page.expect_download() as download:
@@ -383,10 +381,10 @@ def assert_kept(log: Path, answer: str) -> None:
 
 
 def test_a_file_that_is_too_large_is_stopped_before_it_is_sent(visit: Open) -> None:
-    page = visit("/people")
+    page = visit("/rows")
     page.set_input_files(
         "#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"x" * (6 << 20)}
     )
     page.get_by_role("button", name="Ask about all of them").click()
     assert "more than 5 MB" in page.inner_text(".upload .said")
-    assert page.url.endswith("/people")
+    assert page.url.endswith("/rows")

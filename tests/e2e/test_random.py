@@ -20,13 +20,13 @@ from support.model_artifacts import MODEL
 from flows.adapters.image import bento
 from flows.adapters.process import run
 from models.attrition import sample
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Column, Contract, load_contract
 from sluice.served.encoding import encode
 from sluice.served.scoring import load_model, score_matrix
 
 CASES = int(os.environ.get("SLUICE_CASES", "1000"))
-PAGE = "^/(people|opinion|people.csv|quality)?$"
+PAGE = "^/(rows|people|opinion|rows.csv|people.csv|quality)?$"
 # Of columns neither does a schema say that they have the same number of rows, and each name once.
 LOOSE = f"{PAGE}|/infer$"
 # A form of the page means more than a schema says: what is accepted there, tests of the page say.
@@ -47,7 +47,7 @@ def asked(url: str, folder: Path, examples: int, *flags: str) -> int:
         *flags,
     ]
     env = {
-        "SCHEMATHESIS_HOOKS": "one_person",
+        "SCHEMATHESIS_HOOKS": "one_row",
         "PYTHONPATH": str(Path(__file__).parents[1] / "support"),
     }
     done = run(

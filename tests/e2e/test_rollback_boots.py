@@ -22,7 +22,7 @@ from flows.adapters.image.image_tools import REAL
 from flows.adapters.image.model_image import Parts
 from flows.adapters.registry import layout, registry
 from flows.adapters.registry.layout import Layout
-from flows.cli.images import run_images
+from flows.cli.past.images import run_images
 from flows.gitops import smoke_released
 from flows.gitops.promotion import promote
 from flows.project import settings

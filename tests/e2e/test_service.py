@@ -31,7 +31,7 @@ from flows.adapters import server
 from flows.adapters.image import bento
 from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 
 TAG = "0123456789abcdef"
 ENV = {"BENTOML_DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -199,11 +199,11 @@ def test_what_comes_slowly_is_waited_for(built: Path, state: Path, record: Any) 
         many = httpx2.post(
             f"{url}/predict_batch", content=slowly(json.dumps([record]).encode()), headers=headers
         )
-        table = httpx2.get(f"{url}/people.csv").content
+        table = httpx2.get(f"{url}/rows.csv").content
         form = httpx2.Request("POST", url, files={"file": ("p.csv", table, "text/csv")})
         sent = slowly(form.read())
         page = httpx2.post(
-            f"{url}/people", content=sent, headers={"content-type": form.headers["content-type"]}
+            f"{url}/rows", content=sent, headers={"content-type": form.headers["content-type"]}
         )
         late = httpx2.post(
             f"{url}/predict", content=slowly(json.dumps(record).encode()), headers=headers
@@ -246,7 +246,7 @@ def test_it_works_without_any_network(built: Path, state: Path, artifact: Path) 
         f"cd {state}; ip link set lo up 2>/dev/null || ifconfig lo up;"
         f" {' '.join(words(built, 3000))} >{state}/alone.log 2>&1 & for i in $(seq 300); do curl"
         f" -sf {address}/readyz >/dev/null && break; sleep 0.2; done; curl -sf {address}/ -d"
-        f" @one.form -o one.html; curl -sf {address}/people -F file=@people.csv -o people.html; for"
+        f" @one.form -o one.html; curl -sf {address}/rows -F file=@people.csv -o people.html; for"
         f" file in $(grep -oE 'page/[^\"]+' one.html); do curl -sf {address}/$file -o $(basename"
         f" ${{file%%\\?*}}); done; curl -sf {address}/predict_batch -H"
         " content-type:application/json -d @records.json; kill $!; wait"
@@ -296,7 +296,7 @@ def test_no_client_can_cause_a_fault_of_the_service(built: Path, state: Path, re
             for _ in range(10):
                 half = post % (path, b"close", b"content-length: 5000\r\n") + good
                 raw(url, half, hang_up=True)
-        for path in (b"/", b"/predict", b"/livez", b"/people", b"/nothing"):
+        for path in (b"/", b"/predict", b"/livez", b"/rows", b"/nothing"):
             for method in (b"GET", b"POST"):
                 asked = (post % (path, b"upgrade", upgrade)).replace(b"POST", method, 1)
                 assert raw(url, asked).startswith(b"HTTP/1.1 403 "), (method, path)

@@ -14,7 +14,7 @@ from flows.adapters.image.unpacked import Unpacked
 from flows.adapters.registry import oci, registry
 from flows.adapters.registry.layout import Layout
 from flows.adapters.service_client import ask
-from sluice.model.model_artifact import compare_golden, load_golden
+from sluice.model.artifact.model_artifact import compare_golden, load_golden
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,10 @@ from flows.adapters.server import free_port
 from flows.audit import approvers, find_release
 from flows.audit.lineage import lineage
 from flows.audit.verify import Verified, verify
-from flows.cli.approvals import run_approvals
-from flows.cli.approve import run_approve
-from flows.cli.reject import run_reject
-from flows.cli.status import run_status
+from flows.cli.releases.approvals import run_approvals
+from flows.cli.releases.approve import run_approve
+from flows.cli.releases.reject import run_reject
+from flows.cli.releases.status import run_status
 from flows.engine.outcome import Outcome
 from flows.gitops import approvals as branch
 from flows.orchestration.automations import ENDS

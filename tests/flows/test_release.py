@@ -28,7 +28,7 @@ from support.releases import SECRET_ID, Story, Told, release
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.adapters.registry.layout import Layout
-from flows.cli.history import run_runs
+from flows.cli.past.history import run_runs
 from flows.decision import baselines
 from flows.engine.outcome import Outcome, record, recorded
 from flows.engine.perform import Plainly, perform

@@ -1,5 +1,6 @@
 """What is told with `told = "words"`: two worlds whose holdout labels differ, and whose verdicts do
-not, tell the same bytes wherever a release tells something.
+not, tell the same bytes wherever a release tells something. With `told = "promoted"` figures of the
+whole holdout are told of what is promoted, and no others.
 
 Hashes of whole tables differ, and so do the ids that follow from them: nobody can guess thousands
 of labels from these. They are named here one by one. The hash of a file that holds a few figures is
@@ -7,6 +8,7 @@ not among them.
 """
 
 import contextlib
+import datetime
 import io
 import json
 import re
@@ -19,10 +21,12 @@ import msgspec
 import numpy as np
 import pytest
 from support import environment, releases
+from support.prediction_logs import write_days
 from support.releases import Story
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
+from flows.audit.find_release import artifact, trace
 from flows.engine.outcome import Outcome
 from flows.engine.perform import Plainly
 from flows.engine.phases import Report
@@ -31,6 +35,7 @@ from flows.engine.step import Step
 from flows.engine.store import Result
 from flows.evidence import tracking
 from flows.gitops import manifest_repo
+from flows.monitoring.watch import look
 from flows.orchestration import run_page
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.run_page import PrefectPage
@@ -38,13 +43,18 @@ from flows.orchestration.shown import Shown
 from flows.project import settings
 from flows.release import carry_out
 from flows.views import terminal
+from sluice.errors import SluiceError
+from sluice.identity import sha256
+from sluice.model.data.split import parts, row_hashes
 from sluice.model.json_file import parse_json
-from sluice.model.split import parts, row_hashes
+from sluice.monitor.quality import Promise
 from sluice.policy import load_policy
+from sluice.served.scoring import load_model
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
 SWAPPED = 2  # positives of the holdout that become negatives, and negatives that become positives
+_LONG = 10  # signs of a share that no other number is by chance
 # The rows themselves, whole; each file has thousands of labels.
 WHOLE = ("table.parquet", "holdout.parquet", "scores.parquet")
 PLACES = (
@@ -68,7 +78,10 @@ class World:
     told: dict[str, list[str]] = field(default_factory=lambda: {place: [] for place in PLACES})
     ids: dict[str, str] = field(default_factory=dict)
     figures: set[str] = field(default_factory=set)
+    promoted: set[str] = field(default_factory=set)
+    grouped: set[str] = field(default_factory=set)
     verdicts: list[str] = field(default_factory=list)
+    watched: Promise | str = ""
 
     def add(self, place: str, text: str) -> None:
         self.told[place].append(text)
@@ -138,8 +151,16 @@ def once(world: World) -> Outcome:
             parse_json(report.decision.decided.read("verdict.json"), "")["verdict"]
         )
         measured = report.decision.metrics.holdout
-        world.figures |= {repr(measured.recall), repr(measured.precision), repr(measured.roc_auc)}
-        world.figures |= {f"recall {measured.recall:.4f}", f"precision {measured.precision:.4f}"}
+        figures = {repr(measured.recall), repr(measured.precision), repr(measured.roc_auc)}
+        figures |= {f"recall {measured.recall:.4f}", f"precision {measured.precision:.4f}"}
+        world.figures |= figures
+        if world.verdicts[-1] == "PROMOTE":
+            world.promoted |= figures
+        for groups in report.decision.metrics.segments.values():
+            shares = (
+                share for group in groups.values() for share in (group.recall, group.precision)
+            )
+            world.grouped |= {repr(share) for share in shares if len(repr(share)) > _LONG}
         tracked.append(repr(tracking._record(report, outcome)))
         tracked.extend(sorted(path.name for path in report.evidence.folder.iterdir()))
         return "logged"
@@ -186,6 +207,21 @@ def kept(story: Story, world: World) -> None:
         world.add("registry", f"{name}\n{content.decode()}")
 
 
+def watched(log: Path) -> Promise | str:
+    """What the monitor holds the live release to, after a day; the error where it cannot."""
+    given, today = settings.load(), datetime.datetime.now(datetime.UTC).date()
+    place = log.with_name("artifact")
+    place.mkdir()
+    for name, content in artifact(trace(given, "live", "attrition")).items():
+        (place / name).write_bytes(content)
+    digest = f"sha256:{sha256((place / 'model.onnx').read_bytes())}"
+    write_days(log, load_model(place), digest, [today], 60)
+    try:
+        return look(given, "attrition", str(log), today).watched.promise
+    except SluiceError as error:
+        return str(error)
+
+
 def played(first: Story, folder: Path, tools: str, told: str, *, swapped: bool) -> World:
     """A first release, its commit, and a candidate that is not better; in a world of its own."""
     world = World()
@@ -207,6 +243,7 @@ def played(first: Story, folder: Path, tools: str, told: str, *, swapped: bool) 
         releases.point(story.project, changed)
         once(world)
         kept(story, world)
+        world.watched = watched(folder / "log")
     for number, path in enumerate((folder, folder.parent)):
         world.ids[str(path)] = f"<folder {number}>"
     return world
@@ -220,7 +257,12 @@ def worlds(
         (told, swapped): played(
             written, tmp_path_factory.mktemp("world"), tools, told, swapped=swapped
         )
-        for told, swapped in (("words", False), ("words", True), ("figures", False))
+        for told, swapped in (
+            ("words", False),
+            ("words", True),
+            ("figures", False),
+            ("promoted", False),
+        )
     }
 
 
@@ -238,16 +280,55 @@ def test_figures_of_the_holdout_are_told_nowhere_in_words(
     place: str, worlds: dict[tuple[str, bool], World]
 ) -> None:
     """And everywhere in figures, so that what is looked for is what is told."""
-    for (told, _), world in worlds.items():
-        text = "\n".join(world.told[place])
-        found = {figure for figure in world.figures if figure in text}
-        assert bool(found) == (told == "figures"), found
+    for told in ("words", "figures"):
+        world = worlds[told, False]
+        assert bool(_among(world, place, world.figures)) == (told == "figures")
 
 
-def test_every_verdict_but_promote_is_the_same_word(
+@pytest.mark.parametrize("place", PLACES)
+def test_of_what_is_promoted_the_whole_is_told_and_of_no_other_anything(
+    place: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    """And groups of it as little: each figure of one would say where a champion was unlucky."""
+    world = worlds["promoted", False]
+    refused = world.figures - world.promoted
+    assert refused
+    assert bool(_among(world, place, world.promoted)) == (place not in ("ledger", "steps"))
+    assert not _among(world, place, refused)
+    assert not _among(world, place, world.grouped - world.promoted)
+
+
+def test_groups_are_told_in_figures(worlds: dict[tuple[str, bool], World]) -> None:
+    """So that what is looked for is what is told."""
+    world = worlds["figures", False]
+    assert _among(world, "evidence", world.grouped - world.promoted)
+
+
+def _among(world: World, place: str, figures: set[str]) -> set[str]:
+    """Those of the figures that were told there."""
+    text = "\n".join(world.told[place])
+    return {figure for figure in figures if figure in text}
+
+
+def test_what_is_live_is_held_to_the_whole_where_that_is_told(
     worlds: dict[tuple[str, bool], World],
 ) -> None:
-    told = worlds["words", True].told.values()
+    figures, promoted = (worlds[told, False].watched for told in ("figures", "promoted"))
+    assert isinstance(figures, Promise)
+    assert isinstance(promoted, Promise)
+    assert figures.groups
+    assert promoted == replace(figures, groups={})
+    refused = worlds["words", False].watched
+    assert isinstance(refused, str)
+    assert "tells no figure, so nothing was promised of it" in refused
+    assert 'Write told = "promoted"' in refused
+
+
+@pytest.mark.parametrize("level", ["words", "promoted"])
+def test_every_verdict_but_promote_is_the_same_word(
+    level: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    told = worlds[level, False].told.values()
     text = "\n".join(line for lines in told for line in lines)
     assert re.findall(r"\b(?:HOLD|REJECT|INSUFFICIENT)\b", text) == []
     assert "NOT PROMOTED" in text

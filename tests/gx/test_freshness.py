@@ -8,7 +8,7 @@ import pytest
 from gx.freshness import Asked, with_freshness
 from gx.report import Example, Report
 from sluice.errors import UsageError
-from sluice.model.table import read_table
+from sluice.model.data.table import read_table
 from sluice.served.contract import Contract, load_contract
 
 TODAY = datetime.date(2026, 11, 29)

@@ -13,7 +13,7 @@ from gx.docs import Source, render
 from gx.profile import profile
 from gx.validation import validate
 from sluice.errors import Refused
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.encoding import encode
 
 ROWS = rows(60)

@@ -29,7 +29,7 @@ from gx.report import Example, Finding, Report
 from gx.validation import validate
 from models.attrition import sample
 from sluice.errors import Refused, UsageError
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Column, Contract, load_contract
 from sluice.served.encoding import encode
 from sluice.served.table_refusals import TableRefused
@@ -273,6 +273,24 @@ def test_a_defect_is_a_named_refusal(case: str) -> None:
     if example:
         assert Example(*example) in found[0].examples
     assert len(found[0].examples) <= 3
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_a_few_columns_at_a_time_find_what_all_at_once_find(columns: int) -> None:
+    ids = {3: ROWS[CONTRACT.id.name][2]}
+    frame = table(
+        age={0: "seventy", 1: "7"},
+        overtime={4: "yes", 5: ""},
+        years_at_company={6: "49"},
+        monthly_income={7: "-1"},
+        **{CONTRACT.id.key: ids},
+    )
+    whole = validate(CONTRACT, frame, minimum_rows=2000)
+    parts = validate(CONTRACT, frame, minimum_rows=2000, cells=2 * columns * len(frame))
+    assert parts == whole
+    rules = {finding.rule for finding in whole.findings}
+    assert {"too few rows", "wrong type", "out of range", "duplicate id"} < rules
+    assert any(rule.startswith("rule ") for rule in rules)
 
 
 def test_too_few_rows_are_refused() -> None:
@@ -597,3 +615,11 @@ def test_a_class_that_no_row_has_is_told_with_all_of_them() -> None:
     found = validate(contract, read_table(table, contract, "parcels.csv"), minimum_rows=1)
     [finding] = [one for one in found.findings if one.rule == "one class"]
     assert finding.fix == "Rows of each are required: damaged, late, on time."
+
+
+def test_a_further_class_is_advised_as_one_and_not_as_a_third_value() -> None:
+    table = parcels.to_csv(500).decode().replace(",late\n", ",stolen by a fox\n", 1)
+    contract = parcels.contract()
+    frame = read_table(table.encode(), contract, "parcels.csv")
+    [finding] = [one for one in judge(frame, contract).findings if one.column == "Outcome"]
+    assert finding.fix.endswith("A new one goes into the contract first.")

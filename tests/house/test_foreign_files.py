@@ -18,10 +18,10 @@ from flows.engine import outcome, store
 from sluice.errors import SluiceError
 from sluice.gitops import kustomization, state, statement
 from sluice.gitops.evidence import read_evidence
+from sluice.model.artifact.model_artifact import Golden
+from sluice.model.artifact.reference import read_reference
 from sluice.model.json_file import Unreadable, decode_json, parse_json, read_json
-from sluice.model.metrics_file import Metrics
-from sluice.model.model_artifact import Golden
-from sluice.model.reference import read_reference
+from sluice.model.quality.metrics_file import Metrics
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 from sluice.served.predictions import without

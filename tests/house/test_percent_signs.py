@@ -66,7 +66,7 @@ def test_a_share_in_per_cent_has_a_blank_before_its_sign() -> None:
     ("name", "planted"),
     [
         ("sluice/gate/rules.py", 'sentence = f"{share:.1%} of the rows"'),
-        ("flows/views/power.py", 'told = f"{100 * share:.0f}% of the time"'),
+        ("flows/views/gating/power.py", 'told = f"{100 * share:.0f}% of the time"'),
         ("flows/cli/main.py", 'help = "95% of them"'),
         ("flows/views/templates/evidence.html", "<p>{{ level }}% interval</p>"),
         ("bento/page/one.html", "<b>12%</b>"),
@@ -83,7 +83,7 @@ def test_a_tight_sign_would_be_found(name: str, planted: str) -> None:
         ("gx/docs.py", 'return f"left:{start:.2f}%;width:{width:.2f}%"'),
         ("flows/views/templates/history.html", '<i style="width:{{ part }}%"></i>{% if x %}'),
         ("docs/gate.md", "At least 80 % of the draws; [a](x%20y.md)."),
-        ("flows/views/power.py", 'told = f"{percent(share)} of the time"'),
+        ("flows/views/gating/power.py", 'told = f"{percent(share)} of the time"'),
     ],
 )
 def test_what_is_no_share_is_left_alone(name: str, styled: str) -> None:

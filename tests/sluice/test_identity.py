@@ -206,11 +206,15 @@ def test_the_gate_depends_on_its_rules_and_not_on_training() -> None:
     }
     assert {
         "sluice/gate/decide.py",
-        "sluice/model/metrics.py",
-        "sluice/model/statistics.py",
+        "sluice/model/quality/metrics.py",
+        "sluice/model/quality/statistics.py",
         "sluice/policy.py",
     } <= found
-    assert not found & {"sluice/model/training.py", "sluice/model/table.py", "flows/release.py"}
+    assert not found & {
+        "sluice/model/fit/training.py",
+        "sluice/model/data/table.py",
+        "flows/release.py",
+    }
     assert code_files(PROJECT, ["sluice.gate.decide"]) == tuple(
         sorted(code_files(PROJECT, ["sluice.gate.decide"]))
     )

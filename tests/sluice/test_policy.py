@@ -490,13 +490,21 @@ def test_figures_are_told_unless_the_policy_says_words() -> None:
     raw = tomllib.loads(POLICY)
     raw["gate"].pop("told", None)
     gate = load_policy(tomli_w.dumps(raw)).gate
-    assert (gate.told, gate.worded) == ("figures", False)
+    assert (gate.told, gate.worded, gate.promoted_figures) == ("figures", False, True)
     raw["gate"]["told"] = "words"
-    assert load_policy(tomli_w.dumps(raw)).gate.worded
+    gate = load_policy(tomli_w.dumps(raw)).gate
+    assert (gate.worded, gate.promoted_figures) == (True, False)
+
+
+def test_between_figures_and_words_the_verdict_decides() -> None:
+    raw = tomllib.loads(POLICY)
+    raw["gate"]["told"] = "promoted"
+    gate = load_policy(tomli_w.dumps(raw)).gate
+    assert (gate.worded, gate.promoted_figures) == (True, True)
 
 
 @pytest.mark.parametrize("told", ["nothing", "", "Words", 1])
-def test_what_is_told_is_one_of_two(told: object) -> None:
+def test_what_is_told_is_one_of_three(told: object) -> None:
     raw = tomllib.loads(POLICY)
     raw["gate"]["told"] = told
     with pytest.raises(UsageError, match=rf"told is {told!r}"):

@@ -10,7 +10,7 @@ import pandas as pd
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
 from flows.project.homes import load_for_data
-from sluice.model.split import parts, row_hashes
+from sluice.model.data.split import parts, row_hashes
 
 
 def main(target: Path) -> None:

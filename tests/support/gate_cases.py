@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from models.attrition import sample
-from sluice.model.conversion import convert
-from sluice.model.table import read_table, typed
-from sluice.model.training import fit, tune
-from sluice.model.tuning_file import Tuning
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.conversion import convert
+from sluice.model.fit.training import fit, tune
+from sluice.model.fit.tuning_file import Tuning
 from sluice.policy import FAMILIES, Policy, SearchPolicy, load_policy
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import encode, feature_names, numeric_features

@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from flows.adapters.git import git
-from flows.cli.rollback import Wanted, run_rollback
+from flows.cli.releases.rollback import Wanted, run_rollback
 from flows.drills.crash import race
 from flows.gitops import manifest_repo
 from flows.gitops.promotion import Promotion

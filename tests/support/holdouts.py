@@ -3,6 +3,7 @@ limits of the design.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,14 +13,15 @@ import msgspec
 import numpy as np
 from scipy import special
 
-from sluice.gate.case import Facts, Holdout, Model
+from sluice.gate.case import Facts, Holdout, Model, Rule
 from sluice.gate.decide import Verdict, decide
-from sluice.model.metrics import by_segment, confusion, intervals, measure, two_sided
-from sluice.model.operating_point import choose_threshold
+from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
+from sluice.model.quality.operating_point import choose_threshold
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS, Words
 
 ROWS = 14_900
+_SHOUTED = re.compile(r"\b(?!FILE\b)[A-Z]{4,}\b|XX")
 LIMITS = GatePolicy(
     recall_floor=0.72,
     precision_floor=0.66,
@@ -109,8 +111,8 @@ class Trial:
         )
 
     def judge(self, *without: str) -> Verdict:
-        """The verdict, with rules left out."""
-        return decide(
+        """The verdict, with rules left out; whatever it says can be read."""
+        verdict = decide(
             self.metrics or measured(self),
             self.holdout,
             self.facts,
@@ -118,6 +120,21 @@ class Trial:
             words=self.words,
             without=without,
         )
+        for rule in verdict.rules:
+            require_readable(rule)
+        return verdict
+
+
+def require_readable(rule: Rule) -> None:
+    """What a rule says is written as `Rule` promises: a capital or a figure at the beginning, no
+    full stop at the end, and no word that shouts.
+    """
+    assert rule.sentence
+    assert isinstance(rule.passed, bool)
+    for text in filter(None, (rule.sentence, rule.needed)):
+        assert text.startswith("metrics.json ") or not text[0].islower(), text
+        assert not text.endswith("."), text
+        assert not _SHOUTED.findall(text), text
 
 
 def measured(trial: Trial) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sluice.model import model_artifact
-from sluice.model.conversion import convert
-from sluice.model.metrics_file import (
+from sluice.model.artifact import model_artifact
+from sluice.model.fit.conversion import convert
+from sluice.model.quality.metrics_file import (
     CrossValidation,
     Group,
     GroupMeasured,

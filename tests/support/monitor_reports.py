@@ -2,7 +2,7 @@
 
 import datetime
 
-from flows.views.monitor_metrics import render
+from flows.views.live.monitor_metrics import render
 from sluice.monitor.report import Live, Promised, Report, Week
 from sluice.policy import MonitorPolicy
 

@@ -10,12 +10,12 @@ import numpy as np
 from msgspec import UNSET
 from sklearn.linear_model import LogisticRegression
 
-from sluice.model import model_artifact
+from sluice.model.artifact import model_artifact
+from sluice.model.artifact.reference import histogram
 from sluice.model.classes.trained import Part, Ships, trained_metrics
-from sluice.model.conversion import convert
-from sluice.model.reference import histogram
-from sluice.model.table import read_table, typed
-from sluice.model.tuning_file import Trial
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.conversion import convert
+from sluice.model.fit.tuning_file import Trial
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import encode, feature_names
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.attrition import sample
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.scoring import Model
 
 Change = Callable[[dict[str, Any]], dict[str, Any] | None]

@@ -17,7 +17,7 @@ from typing import Any
 
 import tomli_w
 
-from flows.cli.release import run_release
+from flows.cli.releases.release import run_release
 from flows.drills.crash import fake_images
 from flows.engine import store
 from flows.engine.perform import Plainly, inputs_of, key_of, perform
@@ -32,7 +32,7 @@ from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from flows.steps.smoke import SMOKE, Smoked
 from models.attrition import sample
-from sluice.model.split import row_hashes
+from sluice.model.data.split import row_hashes
 from sluice.policy import load_policy
 
 MODEL = Path(__file__).parents[2] / "models" / "attrition"

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluice.model import model_artifact
-from sluice.model.coding import coding_of
-from sluice.model.conversion import convert
-from sluice.model.reference import histogram
-from sluice.model.table import read_table, typed
-from sluice.model.training import fit
+from sluice.model.artifact import model_artifact
+from sluice.model.artifact.reference import histogram
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.conversion import convert
+from sluice.model.fit.training import fit
 from sluice.served.contract import Contract, load_contract
 from sluice.served.days import number_of, written
 from sluice.served.encoding import encode, feature_names, numeric_features

@@ -12,7 +12,8 @@ import yaml
 
 from flows.adapters.process import run
 
-FOLDER = Path(__file__).parents[2] / ".github" / "workflows"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.name: file for file in sorted(FOLDER.glob("*.yml"))}
 TOOLS = Path(sys.executable).parent
 
@@ -29,6 +30,7 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 def test_each_is_known_here() -> None:
     assert set(WORKFLOWS) == {
+        "admission.yml",
         "audit.yml",
         "ci.yml",
         "e2e-cluster.yml",
@@ -67,6 +69,21 @@ def test_they_are_valid() -> None:
     )
 
 
+def test_yamllint_finds_nothing() -> None:
+    project = FOLDER.parent.parent
+    words = ["--strict", "--config-file", project / ".yamllint.yaml"]
+    run([TOOLS / "yamllint", *words, FOLDER, project / "deploy" / "compose"])
+
+
+def test_yamllint_would_find_something(tmp_path: Path) -> None:
+    mutant = tmp_path / "ci.yml"
+    mutant.write_text(WORKFLOWS["ci.yml"].read_text() + "permissions: {}\n")
+    words = ["--strict", "--config-file", FOLDER.parent.parent / ".yamllint.yaml"]
+    found = run([TOOLS / "yamllint", *words, mutant], check=False)
+    assert found.code
+    assert "key-duplicates" in found.stdout
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_action_is_pinned_by_commit_with_its_version_beside(name: str) -> None:
     lines = re.findall(r"uses:.*", WORKFLOWS[name].read_text())
@@ -100,7 +117,7 @@ def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
 def test_a_pull_request_sees_no_secret() -> None:
     events = {name: set(load(name)["on"]) for name in WORKFLOWS}
     with_pulls = {name for name, on in events.items() if "pull_request" in on}
-    assert with_pulls == {"audit.yml", "ci.yml", "plan.yml"}
+    assert with_pulls == {"admission.yml", "audit.yml", "ci.yml", "plan.yml"}
     for name in with_pulls:
         assert "secrets." not in WORKFLOWS[name].read_text()
     assert not any("pull_request_target" in on for on in events.values())
@@ -136,6 +153,16 @@ def test_the_cluster_is_tested_at_night_and_without_a_secret() -> None:
         "make cluster",
         "make cluster-drill",
         "make cluster-down",
+    ]
+
+
+def test_a_pull_request_that_touches_a_manifest_is_admitted_by_a_real_api_server() -> None:
+    paths = load("admission.yml")["on"]["pull_request"]["paths"]
+    folders = [path.removesuffix("/**") for path in paths]
+    assert {"deploy/argocd", "tests/cluster"} <= set(folders)
+    assert all((ROOT / folder).exists() for folder in folders)
+    assert [step["run"] for step in steps("admission.yml") if "run" in step] == [
+        "make cluster-admission"
     ]
 
 

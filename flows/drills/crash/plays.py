@@ -37,7 +37,7 @@ from flows.project.root import ROOT
 from flows.project.settings import Settings
 from flows.steps.order import STEPS
 from sluice.gitops.state import Champion
-from sluice.model.model_artifact import Golden
+from sluice.model.artifact.model_artifact import Golden
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)

@@ -11,8 +11,8 @@ from flows.drills.gate.case import MadeCase, MadeModel, case_facts, scores_of
 from flows.drills.gate.fault import Fault, NotHere
 from flows.drills.gate.parts import Columns
 from flows.engine.phases import Decision
-from sluice.model.operating_point import choose_threshold, required_precision
-from sluice.model.statistics import roc_auc
+from sluice.model.quality.operating_point import choose_threshold, required_precision
+from sluice.model.quality.statistics import roc_auc
 from sluice.served.encoding import encode
 
 

@@ -22,12 +22,12 @@ from flows.orchestration import pipeline
 from flows.orchestration.plan import LookUp, Missing
 from flows.steps.split import SPLIT
 from sluice.gate.travelling import brier_skill
-from sluice.model import one_column
-from sluice.model.clusters import numbered, of_share
-from sluice.model.metrics import confusion
-from sluice.model.split import GROUP, PARTS
-from sluice.model.statistics import wilson_low
-from sluice.model.table import from_parquet, to_parquet
+from sluice.model.data.split import GROUP, PARTS
+from sluice.model.data.table import from_parquet, to_parquet
+from sluice.model.quality import one_column
+from sluice.model.quality.clusters import numbered, of_share
+from sluice.model.quality.metrics import confusion
+from sluice.model.quality.statistics import wilson_low
 from sluice.policy import FIGURES, GatePolicy, load_policy
 from sluice.served.encoding import encode, feature_names
 from sluice.served.scoring import open_session, score_matrix
@@ -132,8 +132,8 @@ class Ground:
 
     def fitted(self, features: np.ndarray, labels: np.ndarray, **parameters: int) -> bytes:
         """An ONNX model of these rows that trains in a second."""
-        from sluice.model.conversion import convert
-        from sluice.model.training import fit
+        from sluice.model.fit.conversion import convert
+        from sluice.model.fit.training import fit
 
         estimator = fit("gradient_boosting", {**_QUICKLY, **parameters}, features, labels, ())
         return convert(estimator, features.shape[1])

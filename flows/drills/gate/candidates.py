@@ -21,10 +21,10 @@ from flows.engine.phases import Decision
 from flows.facts.step_files import METRICS
 from sluice.gate.travelling import brier_skill
 from sluice.gitops.state import Standing
-from sluice.model.metrics import confusion
-from sluice.model.metrics_file import Confusion
-from sluice.model.operating_point import required_precision
-from sluice.model.statistics import calibration_error, roc_auc
+from sluice.model.quality.metrics import confusion
+from sluice.model.quality.metrics_file import Confusion
+from sluice.model.quality.operating_point import required_precision
+from sluice.model.quality.statistics import calibration_error, roc_auc
 
 REJECT = ("REJECT",)
 # Floors that are no hurdle: some faults hide behind a rule that is broken along with theirs.

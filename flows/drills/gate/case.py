@@ -47,10 +47,10 @@ from sluice.gitops.evidence import NAME as EVIDENCE_FILE
 from sluice.gitops.evidence import Evidence, write_evidence
 from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
-from sluice.model import model_artifact
-from sluice.model.metrics import measure
-from sluice.model.metrics_file import Measures, TrainedMetrics
-from sluice.model.table import from_parquet, to_parquet
+from sluice.model.artifact import model_artifact
+from sluice.model.data.table import from_parquet, to_parquet
+from sluice.model.quality.metrics import measure
+from sluice.model.quality.metrics_file import Measures, TrainedMetrics
 from sluice.policy import GroupFloor
 from sluice.served.encoding import encode
 

@@ -14,7 +14,7 @@ import tomli_w
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.case import MadeCase
 from flows.engine.phases import Decision
-from sluice.model import model_artifact
+from sluice.model.artifact import model_artifact
 from sluice.served.contract import Column, Contract
 from sluice.served.scoring import load_model
 

@@ -34,7 +34,7 @@ from sluice.errors import Refused, SluiceError
 from sluice.gate.case import MET
 from sluice.gate.decide import Verdict
 from sluice.identity import sha256, value_hash
-from sluice.model.table import read_table
+from sluice.model.data.table import read_table
 from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"

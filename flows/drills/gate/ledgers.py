@@ -26,7 +26,7 @@ from flows.steps.split import SPLIT
 from sluice.errors import Refused, SluiceError
 from sluice.gate import spending
 from sluice.gate.ledger import Ledger, Use, name_of, sealed
-from sluice.model.split import row_hashes
+from sluice.model.data.split import row_hashes
 from sluice.policy import SplitPolicy
 
 LEDGER_RULE = "ledger"

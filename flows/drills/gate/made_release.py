@@ -12,7 +12,7 @@ from sluice.gitops.evidence import NAME, Evidence, write_evidence
 from sluice.gitops.image_names import local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion, Reference
-from sluice.model.diagnostics_file import (
+from sluice.model.quality.diagnostics_file import (
     CalibrationCell,
     Curves,
     Diagnostics,
@@ -20,7 +20,7 @@ from sluice.model.diagnostics_file import (
     Roc,
     ScoreHistogram,
 )
-from sluice.model.metrics_file import (
+from sluice.model.quality.metrics_file import (
     Confusion,
     CrossValidation,
     Group,

@@ -23,9 +23,9 @@ from flows.drills.gate.mutants import bent, blurred, lowered, turned, unspoken
 from flows.drills.gate.parts import Columns
 from flows.engine.phases import Decision
 from sluice.gitops.state import Standing
-from sluice.model.metrics import confusion
-from sluice.model.model_artifact import segment_groups
-from sluice.model.statistics import brier
+from sluice.model.artifact.model_artifact import segment_groups
+from sluice.model.quality.metrics import confusion
+from sluice.model.quality.statistics import brier
 from sluice.policy import GroupFloor
 
 # Under this standing a HOLD would let the candidate in.

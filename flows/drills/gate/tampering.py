@@ -47,10 +47,10 @@ from flows.steps.split import SPLIT
 from sluice.errors import Refused
 from sluice.gitops.state import Reference
 from sluice.identity import file_sha256, folder_hash
-from sluice.model import model_artifact
+from sluice.model.artifact import model_artifact
+from sluice.model.data.split import GROUP
+from sluice.model.data.table import from_parquet, to_parquet
 from sluice.model.json_file import write_json
-from sluice.model.split import GROUP
-from sluice.model.table import from_parquet, to_parquet
 from sluice.policy import Policy, load_policy
 from sluice.served.scoring import load_model
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sluice.class_policy import ClassPolicy
-from sluice.gate.case import Facts
+from sluice.gate.case import Facts, is_first
 from sluice.gate.classes.paired import Tables
 from sluice.gate.paired import Difference
 from sluice.policy import GatePolicy
@@ -101,6 +101,4 @@ class Case:
         """Whether there is no champion to compare with, or an override says to go on without one
         that cannot be.
         """
-        return self.holdout.champion is None or (
-            self.champion is None and self.facts.waived == "comparable"
-        )
+        return is_first(self.holdout.champion, self.champion, self.facts)

@@ -16,7 +16,8 @@ from sluice.gate.classes.case import Case, Classifier, Comparison, Holdout
 from sluice.gate.classes.comparison import AGAINST_OTHERS
 from sluice.gate.classes.paired import better, difference_of, tables_of
 from sluice.gate.classes.rules import FLOORS, MEASURABLE, ON_ITS_OWN
-from sluice.gate.decide import NEVER_WAIVED, Verdict
+from sluice.gate.decide import Verdict, set_aside
+from sluice.gate.hold import how_surely
 from sluice.gate.paired import Difference
 from sluice.policy import GatePolicy
 from sluice.served.words import Words
@@ -39,7 +40,7 @@ def decide(
     case = _case_of(metrics, holdout, facts, policy, limits, words)
     rules: list[Rule] = []
     for look in _RULES:
-        rules += [_waived(rule, facts) for rule in look(case)]
+        rules += [set_aside(rule, facts) for rule in look(case)]
         if look in MEASURABLE and any(rule.state != MET for rule in rules):
             break  # no other rule can be computed from these rows
     return _verdict(case, rules)
@@ -65,13 +66,6 @@ def _compared(holdout: Holdout, other: Classifier | None, policy: GatePolicy) ->
         return None
     tables = tables_of(holdout.labels, mine.answered, other.answered, holdout.clusters)
     return Comparison(other.tag, tables, difference_of(tables, policy.level), better(tables))
-
-
-def _waived(rule: Rule, facts: Facts) -> Rule:
-    """The rule, set aside where an override names it and it is not met."""
-    if rule.rule != facts.waived or rule.rule in NEVER_WAIVED or rule.state == MET:
-        return rule
-    return replace(rule, state=WAIVED)
 
 
 def _verdict(case: Case, rules: list[Rule]) -> Verdict:
@@ -115,18 +109,9 @@ def _held(case: Case, recall: Difference, *, is_better: bool) -> str:
         found = "its mean recall over the classes is the same"
     if is_better:
         return f"Better than {name}, and held all the same: {found}"
-    return f"No better than {name}: {found}, {_how_surely(case, recall)}"
-
-
-def _how_surely(case: Case, recall: Difference) -> str:
-    """What the difference is put down to, by its interval."""
     margin = case.policy.margin
-    if recall.high < 0:
-        allowed = "a loss within" if recall.low > -margin else "a loss not shown to be within"
-        return f"{allowed} the margin of {margin:g}"
-    if recall.low > 0:
-        return f"within what use {case.facts.uses + 1} of the holdout puts down to chance"
-    return "within chance"
+    surely = how_surely(recall, margin, f"{margin:g}", case.facts.uses)
+    return f"No better than {name}: {found}, {surely}"
 
 
 def _due(case: Case) -> bool:

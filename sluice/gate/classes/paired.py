@@ -15,7 +15,7 @@ import scipy  # its parts are loaded at their first use
 
 from sluice.gate.paired import CONTINUITY, Difference, Pairs, recall_difference
 from sluice.model.classes.recall import mean_of, moved
-from sluice.model.clusters import INDEPENDENT, Design, design_of
+from sluice.model.quality.clusters import INDEPENDENT, Design, design_of
 
 _NEAREST = 1e-15  # to which a convolution by Fourier transforms is exact
 _GRID = 4096  # steps of the widest class, on which the exact distribution is worked out

@@ -19,9 +19,14 @@ from sluice.gate.stability import Area
 from sluice.model.classes import metrics
 from sluice.model.classes.ranking import ranked, told_apart
 from sluice.model.classes.recall import mean_recall
-from sluice.model.clusters import of_share
-from sluice.model.metrics import two_sided
-from sluice.model.statistics import calibration_gap, roc_auc_variance, wilson_high, wilson_low
+from sluice.model.quality.clusters import of_share
+from sluice.model.quality.metrics import two_sided
+from sluice.model.quality.statistics import (
+    calibration_gap,
+    roc_auc_variance,
+    wilson_high,
+    wilson_low,
+)
 from sluice.percent import percent
 
 Look = Callable[[Case], Iterator[Rule]]

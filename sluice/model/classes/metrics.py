@@ -11,8 +11,8 @@ import numpy as np
 from sluice.model.classes.metrics_file import Group, Intervals, Measures, OfClass
 from sluice.model.classes.ranking import ranked
 from sluice.model.classes.recall import mean_recall
-from sluice.model.clusters import of_share
-from sluice.model.statistics import wilson
+from sluice.model.quality.clusters import of_share
+from sluice.model.quality.statistics import wilson
 
 
 def confusion(

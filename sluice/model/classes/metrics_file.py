@@ -8,7 +8,7 @@ over the classes, each of which counts the same. What the numbers mean is said i
 
 from msgspec import UNSET, Struct, UnsetType
 
-from sluice.model.metrics_file import SCHEMA, CrossValidation, Interval
+from sluice.model.quality.metrics_file import SCHEMA, CrossValidation, Interval
 
 
 class Measures(Struct, frozen=True):

@@ -1,11 +1,11 @@
 """The best that a single column can do at telling several classes apart: as for one class in
-`sluice.model.one_column`, with a share for each class.
+`sluice.model.quality.one_column`, with a share for each class.
 """
 
 import numpy as np
 
 from sluice.model.classes.ranking import ranked
-from sluice.model.one_column import rates_beside
+from sluice.model.quality.one_column import rates_beside
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns
 

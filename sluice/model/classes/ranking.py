@@ -6,7 +6,7 @@ class of which no row is there, or all of them are, says nothing and is left out
 
 import numpy as np
 
-from sluice.model.statistics import average_precision, roc_auc
+from sluice.model.quality.statistics import average_precision, roc_auc
 
 
 def ranked(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:

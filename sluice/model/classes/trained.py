@@ -13,8 +13,8 @@ from sluice.model.classes.metrics_file import (
     TrainedClassMetrics,
     TrainedRows,
 )
-from sluice.model.metrics import cross_validation
-from sluice.model.tuning_file import Trial
+from sluice.model.fit.tuning_file import Trial
+from sluice.model.quality.metrics import cross_validation
 from sluice.served.classes import chosen
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bento.http.request_body import Call, Message, Refusal
-from bento.http.request_parameters import Opinion, opinion_of, person, wants_reasons
+from bento.http.request_parameters import Opinion, opinion_of, row_id, wants_reasons
 from sluice.served.contract import Column
 
 WHOLE = Column("Customer ID", "customer_id", "integer", "id", minimum=1, maximum=10**6)
@@ -24,7 +24,7 @@ def call(query: bytes = b"", headers: Mapping[bytes, bytes] | None = None) -> Ca
 
 
 def about(header: bytes, column: Column = WHOLE, named: str = "") -> str:
-    return person(call(headers={b"x-person-id": header}), column, named)
+    return row_id(call(headers={b"x-row-id": header}), column, named)
 
 
 def refused(body: object) -> Refusal:
@@ -58,13 +58,13 @@ def test_another_query_is_refused_with_what_is_allowed(query: bytes) -> None:
     }
 
 
-def test_without_a_header_the_record_says_whom_it_is_about() -> None:
-    assert person(call(), WHOLE, "7") == "7"
-    assert person(call(), WHOLE, "") == ""
+def test_without_a_header_the_record_says_the_id() -> None:
+    assert row_id(call(), WHOLE, "7") == "7"
+    assert row_id(call(), WHOLE, "") == ""
 
 
 @given(st.integers(1, 10**6))
-def test_a_number_in_the_header_is_the_person_of_the_record(number: int) -> None:
+def test_a_number_in_the_header_is_the_id_of_the_record(number: int) -> None:
     for written in (f"{number}", f"{number}.0", f"00{number}"):
         assert about(written.encode(), named=str(number)) == str(number)
 
@@ -80,15 +80,43 @@ def test_a_header_that_is_no_id_is_refused(header: bytes) -> None:
     with pytest.raises(Refusal) as caught:
         about(header)
     assert caught.value.kind == "header"
-    assert caught.value.body["error"] == "x-person-id is not understood"
+    assert caught.value.body["error"] == "x-row-id is not understood"
     assert len(str(caught.value.body["value"])) <= 80
 
 
-def test_header_and_record_name_one_person() -> None:
+def test_header_and_record_name_one_row() -> None:
     with pytest.raises(Refusal) as caught:
         about(b"8", named="7")
-    assert caught.value.body["error"] == "the header and the record name two persons"
-    assert caught.value.body["value"] == "x-person-id is 8, Customer ID is 7"
+    assert caught.value.body["error"] == "two rows are named for one record"
+    assert caught.value.body["value"] == "x-row-id is 8, Customer ID is 7"
+
+
+def test_the_old_name_of_the_header_says_the_same() -> None:
+    assert row_id(call(headers={b"x-person-id": b"7"}), WHOLE, "") == "7"
+    both = call(headers={b"x-person-id": b"7.0", b"x-row-id": b"7"})
+    assert row_id(both, WHOLE, "7") == "7"
+
+
+@pytest.mark.parametrize(
+    ("headers", "named", "value"),
+    [
+        ({b"x-person-id": b"8"}, "7", "x-person-id is 8, Customer ID is 7"),
+        ({b"x-person-id": b"8", b"x-row-id": b"7"}, "", "x-person-id is 8, x-row-id is 7"),
+        ({b"x-person-id": b"8", b"x-row-id": b"7"}, "7", "x-person-id is 8, x-row-id is 7"),
+    ],
+)
+def test_two_rows_are_not_named_for_one_record(
+    headers: dict[bytes, bytes], named: str, value: str
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        row_id(call(headers=headers), WHOLE, named)
+    assert caught.value.body["value"] == value
+
+
+def test_both_headers_are_looked_at() -> None:
+    with pytest.raises(Refusal) as caught:
+        row_id(call(headers={b"x-row-id": b"7", b"x-person-id": b""}), WHOLE, "")
+    assert caught.value.body["error"] == "x-person-id is not understood"
 
 
 IDS = st.text("abcXYZ019._:-", min_size=1, max_size=80)

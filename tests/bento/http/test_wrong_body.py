@@ -269,13 +269,13 @@ def test_header_and_record_name_the_same_person(
     client: Client, record: dict[str, Any], header: str, body: int | None, status: int
 ) -> None:
     sent = record if body is None else record | {"employee_id": body}
-    answer = client.post("/predict", json=sent, headers={"x-person-id": header})
+    answer = client.post("/predict", json=sent, headers={"x-row-id": header})
     assert answer.status_code == status
     if status == 400:
         assert answer.json() == {
-            "error": "the header and the record name two persons",
-            "value": f"x-person-id is {header}, Employee ID is {body}",
-            "allowed": "the same one in both, or one of them alone",
+            "error": "two rows are named for one record",
+            "value": f"x-row-id is {header}, Employee ID is {body}",
+            "allowed": "the same one everywhere, or one of them alone",
         }
 
 
@@ -287,6 +287,6 @@ def test_an_address_that_nobody_knows_is_answered_in_json(client: Client) -> Non
         "value": "/nothing",
         "allowed": "/docs.json lists them",
     }
-    answer = client.post("/people.csv")
+    answer = client.post("/rows.csv")
     assert (answer.status_code, answer.json()["error"]) == (405, "POST is not known here")
     assert "GET" in answer.headers["allow"]

@@ -139,7 +139,7 @@ def test_where_no_key_is_set_anybody_is_answered(folder: Path) -> None:
 
 def test_the_page_can_be_left_out(folder: Path) -> None:
     for client in serving(folder, page=False):
-        for path in ("/", "/people", "/people.csv", "/quality", "/opinion", "/page/style.css"):
+        for path in ("/", "/rows", "/rows.csv", "/quality", "/opinion", "/page/style.css"):
             assert client.get(path).status_code == 404
             assert client.post(path, data={"id": "a"}).status_code == 404
             assert path not in client.get("/docs.json").json()["paths"]

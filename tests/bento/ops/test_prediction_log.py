@@ -26,7 +26,7 @@ from bento.http.records import Reader
 from bento.ops.prediction_log import PredictionLog, _Elsewhere, _Folder, locked
 from bento.ops.settings import Settings
 from flows.adapters.prediction_log import forget
-from flows.cli.forget import run_forget
+from flows.cli.serving.forget import run_forget
 from flows.project import settings
 from sluice.errors import UsageError
 from sluice.served.contract import Column, load_contract
@@ -72,7 +72,7 @@ def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> 
     published = {column.name: record[column.key] for column in served.model.contract.features}
     with service(served, tmp_path) as client:
         single = client.post(
-            "/predict", json=record, headers={"x-request-id": "r-1", "x-person-id": "4711"}
+            "/predict", json=record, headers={"x-request-id": "r-1", "x-row-id": "4711"}
         ).json()
         many = client.post("/predict_batch?reasons=0", json=[published, record]).json()
         client.post("/predict", json=record | {"age": 3})
@@ -95,7 +95,7 @@ def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> 
 
 def test_what_must_not_be_kept_is_not(served: Served, record: Any, tmp_path: Path) -> None:
     with service(served, tmp_path) as client:
-        client.post("/predict", json=record, headers={"x-person-id": "4711"})
+        client.post("/predict", json=record, headers={"x-row-id": "4711"})
         client.post("/predict", json=record | {"gender": "Female"})
     text = "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
     assert "4711" not in text
@@ -108,7 +108,7 @@ def test_what_must_not_be_kept_is_not(served: Served, record: Any, tmp_path: Pat
 def test_without_a_salt_nobody_is_named(served: Served, record: Any, tmp_path: Path) -> None:
     app, ends = process.start(served, Settings(prediction_log=str(tmp_path)))
     with connected(app) as client:
-        client.post("/predict", json=record, headers={"x-person-id": "4711"})
+        client.post("/predict", json=record, headers={"x-row-id": "4711"})
     for end in ends:
         end()
     assert ["person" in line for line in lines(tmp_path)] == [False]
@@ -225,7 +225,7 @@ def test_a_person_is_forgotten(
 ) -> None:
     with service(served, tmp_path) as client:
         for person in ("4711", "4711", "12"):
-            answer = client.post("/predict", json=record, headers={"x-person-id": person}).json()
+            answer = client.post("/predict", json=record, headers={"x-row-id": person}).json()
             client.post("/feedback", json={"id": answer["id"], "agrees": True})
         client.post("/predict", json=record)
     [path] = tmp_path.glob("predictions-*.jsonl")
@@ -267,11 +267,9 @@ def test_people_of_a_list_and_of_a_table_are_forgotten(
         answers = client.post("/predict_batch", json=many).json()
         client.post("/predict_batch", json=[published | {"Employee ID": 4711.0}])
         client.post(
-            "/predict", json=record | {"employee_id": 4711}, headers={"x-person-id": "0004711"}
+            "/predict", json=record | {"employee_id": 4711}, headers={"x-row-id": "0004711"}
         )
-        assert (
-            client.post("/people", files={"file": ("p.csv", table, "text/csv")}).status_code == 200
-        )
+        assert client.post("/rows", files={"file": ("p.csv", table, "text/csv")}).status_code == 200
         client.post(
             "/feedback", json={"id": answers[0]["id"], "agrees": False, "why": "She told\u2028me."}
         )
@@ -323,7 +321,7 @@ def test_an_id_may_be_a_text(record: Any) -> None:
     many = json.dumps(
         [record | {"employee_id": " E-17 "}, record | {"employee_id": "E:18"}, record]
     ).encode()
-    assert asyncio.run(read.many(many, 3)).persons == ["E-17", "E:18", ""]
+    assert asyncio.run(read.many(many, 3)).ids == ["E-17", "E:18", ""]
     for wrong in ("", " ", "x" * 201, 17):
         with pytest.raises(InvalidFields):
             read.one(json.dumps(record | {"employee_id": wrong}).encode())
@@ -353,8 +351,8 @@ def test_while_the_service_writes_people_are_forgotten(
 def test_an_object_store_gets_objects(served: Served, record: Any) -> None:
     place = "memory://predictions/attrition"
     with service(served, place) as client:
-        client.post("/predict", json=record, headers={"x-person-id": "4711"})
-        client.post("/predict", json=record, headers={"x-person-id": "12"})
+        client.post("/predict", json=record, headers={"x-row-id": "4711"})
+        client.post("/predict", json=record, headers={"x-row-id": "12"})
     system, root = fsspec.core.url_to_fs(place)
     [path] = system.glob(f"{root}/predictions-*.jsonl")
     assert len(system.cat_file(path).splitlines()) == 2
@@ -401,7 +399,7 @@ def test_forgetting_leaves_the_log_to_its_owner(
 ) -> None:
     with service(served, tmp_path) as client:
         for person in ("4711", "4712"):
-            client.post("/predict", json=record, headers={"x-person-id": person})
+            client.post("/predict", json=record, headers={"x-row-id": person})
     assert forget(str(tmp_path), person_hash(SALT, "4711")) == 1
     assert len(lines(tmp_path)) == 1
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}

@@ -83,7 +83,7 @@ def upload(
     ask: Ask, data: bytes, name: str = "people.csv", number: str | None = None
 ) -> httpx2.Response:
     typed = {} if number is None else {"act_on": number}
-    return ask("POST", "/people", files={"file": (name, data, "text/csv")}, data=typed)
+    return ask("POST", "/rows", files={"file": (name, data, "text/csv")}, data=typed)
 
 
 def downloaded(page: str) -> list[dict[str, str]]:
@@ -132,7 +132,7 @@ def test_the_shown_steps_lead_from_the_mean_score_to_this_one(ask: Ask) -> None:
     assert len(re.findall("standard error [0-9.]+", listed)) == len(changes)
 
 
-@pytest.mark.parametrize("path", ["/", "/people", "/quality"])
+@pytest.mark.parametrize("path", ["/", "/rows", "/quality"])
 def test_how_often_it_is_wrong_stands_in_numbers(path: str, ask: Ask) -> None:
     page = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", html.unescape(ask("GET", path).text)))
     # Of 100 rows 50 are positive; 50 are flagged, 25 of them rightly.
@@ -141,7 +141,7 @@ def test_how_often_it_is_wrong_stands_in_numbers(path: str, ask: Ask) -> None:
 
 
 def test_it_says_what_it_is_for_and_what_not(ask: Ask) -> None:
-    for path in ("/", "/people"):
+    for path in ("/", "/rows"):
         page = html.unescape(ask("GET", path).text)
         assert "A person decides" in page
         assert "One employee" in page
@@ -177,7 +177,7 @@ def test_advice_stands_beside_the_answer_and_numbers_for_the_record_at_the_end(a
         "<dt>Answer number</dt>",
         "<dt>Model</dt>",
         '<details class="entered">',
-        'class="person"',
+        'class="one-row"',
         "</details>",
     ]
     places = [page.index(part) for part in parts]
@@ -254,7 +254,7 @@ def test_the_same_question_twice_is_not_guessed_at(ask: Ask) -> None:
     assert ask("POST", "/", content=body, headers=kind).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/people", "/opinion"])
+@pytest.mark.parametrize("path", ["/", "/rows", "/opinion"])
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
@@ -272,7 +272,7 @@ def test_what_is_no_form_of_this_page_is_refused(
 ) -> None:
     kind = (
         "multipart/form-data; boundary=b"
-        if path == "/people"
+        if path == "/rows"
         else "application/x-www-form-urlencoded"
     )
     answer = ask(
@@ -341,7 +341,7 @@ def test_nothing_that_was_typed_or_uploaded_becomes_markup(ask: Ask) -> None:
 
 
 def test_headers_let_nothing_in_and_nothing_is_kept(ask: Ask) -> None:
-    for path in ("/", "/people", "/people.csv", "/page/style.css", "/page/none"):
+    for path in ("/", "/rows", "/rows.csv", "/page/style.css", "/page/none"):
         answer = ask("GET", path)
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -349,7 +349,7 @@ def test_headers_let_nothing_in_and_nothing_is_kept(ask: Ask) -> None:
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "Set-Cookie" not in answer.headers
-    for path in ("/", "/people", "/quality?of_1000=5"):
+    for path in ("/", "/rows", "/quality?of_1000=5"):
         page = ask("GET", path)
         assert page.headers["Cache-Control"] == "no-store"
         assert not re.search(r"<style|<script>|\sstyle=|\son[a-z]+=|https?://", page.text)
@@ -454,7 +454,7 @@ def test_how_good_it_is_stands_on_a_page_of_its_own(ask: Ask) -> None:
         "fewer than 30 employees with the outcome “Left”, or fewer than 30 with “Stayed”",
     ):
         assert line in page
-    for path in ("/", "/people"):
+    for path in ("/", "/rows"):
         assert '<a href="quality#groups">' in ask("GET", path).text
     assert 'id="groups"' in ask("GET", "/quality").text
 
@@ -560,7 +560,7 @@ def test_what_is_no_table_is_refused_in_words(data: bytes, said: str, ask: Ask) 
 
 
 def test_no_file_is_asked_for_again(ask: Ask) -> None:
-    answer = ask("POST", "/people", files={"file": ("", b"")})
+    answer = ask("POST", "/rows", files={"file": ("", b"")})
     assert answer.status_code == 400
     assert "Choose a CSV file" in answer.text
 
@@ -581,9 +581,15 @@ def test_a_line_is_where_the_row_begins() -> None:
     assert [problem.line for problem in sheet.problems] == [5]
 
 
+@pytest.mark.parametrize("path", ["/rows", "/rows.csv"])
+def test_a_page_answers_at_its_old_address_as_well(ask: Ask, path: str) -> None:
+    old = ask("GET", path.replace("rows", "people"))
+    assert (old.status_code, old.text) == (200, ask("GET", path).text)
+
+
 def test_the_example_is_a_table_that_is_read(ask: Ask) -> None:
-    answer = ask("GET", "/people.csv")
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="people.csv"'
+    answer = ask("GET", "/rows.csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="rows.csv"'
     assert "1 of 1 rows" in upload(ask, answer.content).text
 
 
@@ -692,5 +698,5 @@ def test_a_form_of_another_site_is_refused(
     assert ask("POST", "/opinion", data=form, headers=headers).status_code == status
     assert ask("POST", "/", data=GOOD, headers=headers).status_code == status
     table_of_one = {"file": ("p.csv", table([person()]), "text/csv")}
-    assert ask("POST", "/people", files=table_of_one, headers=headers).status_code == status
+    assert ask("POST", "/rows", files=table_of_one, headers=headers).status_code == status
     assert len(opinions) == taken

@@ -8,7 +8,7 @@ from support.model_artifacts import trained_metrics
 
 from bento.page import quality
 from bento.page.form import Mistake
-from sluice.model.metrics_file import Group, GroupMeasured, GroupTable, Segment
+from sluice.model.quality.metrics_file import Group, GroupMeasured, GroupTable, Segment
 from sluice.served.model_quality import ModelQuality, model_quality
 
 

@@ -13,7 +13,7 @@ import pytest
 from flows.adapters.drift import measure, titled
 from models.attrition import sample
 from sluice.drift.verdict import judge
-from sluice.model.reference import (
+from sluice.model.artifact.reference import (
     OTHER,
     Numbers,
     Reference,

@@ -25,8 +25,8 @@ from sluice.errors import SluiceError
 from sluice.gate.first_ledger import FirstLedger
 from sluice.gate.ledger import Use
 from sluice.gitops.state import decode
-from sluice.model import model_artifact
-from sluice.model.conversion import TOLERANCE
+from sluice.model.artifact import model_artifact
+from sluice.model.fit.conversion import TOLERANCE
 
 OLDEST = expected("lineage-oldest")["digest"]
 LATEST = expected("lineage")

@@ -75,7 +75,7 @@ def test_where_it_differs_the_input_that_does_is_named(here: Story, sluice: Slui
     assert {"policy", "seeds"} <= names <= {"policy", "seeds", "search"}
     from rich.console import Console
 
-    from flows.views import reproduce as reproduce_view
+    from flows.views.past import reproduce as reproduce_view
 
     with Console(width=200).capture() as _, (out := Console(width=200)).capture() as shown:
         reproduce_view.show(out, msgspec.convert(found, Reproduced))

@@ -19,7 +19,7 @@ from flows.engine.outcome import Outcome
 from flows.gitops import manifest_repo
 from flows.gitops.manifest_repo import Live
 from flows.project.settings import Settings
-from flows.views import status as view
+from flows.views.releases import status as view
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Barred, Quarantine
 from sluice.identity import sha256

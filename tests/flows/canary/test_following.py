@@ -13,9 +13,9 @@ from support.terminal import shown
 
 from flows.adapters.kubernetes import Place
 from flows.canary.following import in_short
-from flows.cli.canary import run_canary
-from flows.cli.history import run_history
-from flows.cli.status import run_status
+from flows.cli.live.canary import run_canary
+from flows.cli.past.history import run_history
+from flows.cli.releases.status import run_status
 from flows.gitops import manifest_repo
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings

@@ -38,13 +38,13 @@ from flows.adapters.kubernetes import Place
 from flows.audit.history import history
 from flows.canary.alive import Looks
 from flows.canary.reconcile import Asked, Report, reconcile
-from flows.cli.reconcile import run_reconcile, run_watch
+from flows.cli.live.reconcile import run_reconcile, run_watch
 from flows.gitops import manifest_repo, quarantine, rollback
 from flows.gitops.events import chronicle
 from flows.gitops.promotion import promote
 from flows.project import settings
 from flows.project.settings import Settings
-from flows.views.history import last
+from flows.views.past.history import last
 from sluice.canary.rollout import Seen
 from sluice.errors import Retryable, SluiceError, UsageError
 from sluice.gitops.trailers import read_trailers

@@ -17,10 +17,10 @@ from flows.canary.replay import replay
 from flows.canary.replayed_rows import from_log, from_sheet
 from models.attrition import sample
 from sluice.errors import UsageError
-from sluice.model.conversion import convert
-from sluice.model.reference import histogram
-from sluice.model.table import read_table, typed
-from sluice.model.training import fit
+from sluice.model.artifact.reference import histogram
+from sluice.model.data.table import read_table, typed
+from sluice.model.fit.conversion import convert
+from sluice.model.fit.training import fit
 from sluice.policy import CanaryPolicy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import Columns, encode, layout, numeric_features

@@ -139,7 +139,7 @@ def test_help_imports_nothing_heavy_and_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["audit.history", "audit.lineage", "gitops.rollback", "cli.rollback"]
+    "module", ["audit.history", "audit.lineage", "gitops.rollback", "cli.releases.rollback"]
 )
 def test_what_asks_git_alone_waits_for_no_table(module: str) -> None:
     code = f"import flows.{module}, sys; print(*sys.modules)"

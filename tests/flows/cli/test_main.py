@@ -17,16 +17,20 @@ from flows.project.root import ROOT
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
 
 # what a command is made of, and no command itself
-PARTS = {"__init__", "main", "options"}
 
 
 def commands() -> set[str]:
     return set(typer.main.get_command(main.app).commands)  # type: ignore[attr-defined]
 
 
-def test_each_command_has_a_file_of_its_name() -> None:
-    files = {path.stem for path in Path(main.__file__).parent.glob("*.py")}
-    assert {name.replace("_", "-") for name in files - PARTS} == commands()
+def test_each_command_has_a_file_of_its_name_in_the_folder_of_its_section() -> None:
+    files = [path for path in Path(main.__file__).parent.glob("*/*.py") if path.stem != "__init__"]
+    folders = {path.stem.replace("_", "-"): path.parent.name for path in files}
+    assert folders.keys() == commands()
+    assert len(files) == len(folders)
+    of_sections = [{folders[name] for name in names} for names in main.SECTIONS.values()]
+    assert all(len(of_section) == 1 for of_section in of_sections)
+    assert len(set.union(*of_sections)) == len(of_sections)
 
 
 def test_each_command_has_its_row_in_the_readme() -> None:
@@ -156,9 +160,8 @@ OTHER_SIGNS = {
 
 @pytest.mark.parametrize("command", sorted(commands() - set(OTHER_SIGNS)))
 def test_a_command_shows_that_it_is_at_work(command: str) -> None:
-    text = (Path(main.__file__).parent / f"{command.replace('-', '_')}.py").read_text(
-        encoding="utf-8"
-    )
+    (file,) = Path(main.__file__).parent.glob(f"*/{command.replace('-', '_')}.py")
+    text = file.read_text(encoding="utf-8")
     assert re.search(r"^ +with working\(\"[A-Z][a-z ]+\"\):$", text, re.MULTILINE)
 
 

@@ -12,7 +12,7 @@ from support.terminal import shown
 
 from flows.adapters.git import git as adapter
 from flows.adapters.registry import oci, registry
-from flows.cli.anchor import run_anchor_set
+from flows.cli.gating.anchor import run_anchor_set
 from flows.decision import anchor_move
 from flows.gitops import manifest_repo
 from flows.gitops.promotion import promote
@@ -23,7 +23,7 @@ from sluice.errors import Refused, SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, write_evidence
 from sluice.gitops.state import Override, Standing
 from sluice.gitops.trailers import read_trailers
-from sluice.model.metrics_file import (
+from sluice.model.quality.metrics_file import (
     Confusion,
     CrossValidation,
     Group,

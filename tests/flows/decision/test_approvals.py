@@ -28,8 +28,8 @@ from support.signing import Gpg, commit, key, project_of, protect, signer
 from support.terminal import shown
 
 from flows.adapters.git import git as adapter
-from flows.cli.approvals import run_approvals
-from flows.cli.reject import run_reject
+from flows.cli.releases.approvals import run_approvals
+from flows.cli.releases.reject import run_reject
 from flows.decision import approvals, approved
 from flows.decision.signature import KEYS, REVOKED, SIGNERS
 from flows.gitops import approvals as branch

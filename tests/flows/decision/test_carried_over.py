@@ -23,7 +23,7 @@ from support.signing import IDENTITY, commit, key, project_of, protect
 from flows.adapters.git import git as adapter
 from flows.audit import find_release
 from flows.audit.verify import verify
-from flows.cli.promote import run_promote
+from flows.cli.releases.promote import run_promote
 from flows.decision import carried_over
 from flows.decision.carried_over import Places
 from flows.gitops import approvals as branch

@@ -15,7 +15,7 @@ from support.signing import commit, key, project_of, protect, signer
 from flows.adapters.git import git as adapter
 from flows.adapters.git.git import Author
 from flows.adapters.registry import registry
-from flows.cli.anchor import run_anchor_approve, run_anchor_set
+from flows.cli.gating.anchor import run_anchor_approve, run_anchor_set
 from flows.decision import anchor_move
 from flows.decision.signature import REVOKED
 from flows.gitops import approvals as branch

@@ -5,6 +5,7 @@ else.
 import datetime
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,8 @@ from flows.orchestration.plan import plan
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from sluice.errors import Refused, UsageError
-from sluice.gate.decide import NEVER_WAIVED
+from sluice.gate.classes.rules import CLASS_FLOORS
+from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 from sluice.gitops.state import Override, Reference
 
 TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)
@@ -176,6 +178,17 @@ def test_one_that_is_wrong_is_usage_and_says_where(
     with pytest.raises(UsageError, match=said) as raised:
         override.find(asked(), TAG, TODAY)
     assert FILE in raised.value.what
+
+
+def test_a_name_that_no_rule_has_is_told_with_those_that_may_be_waived(
+    project: Path, anna: Path
+) -> None:
+    commit(project, GOOD.replace("recall_floor", "recal_floor"), anna, FILE)
+    with pytest.raises(UsageError) as raised:
+        override.find(asked(), TAG, TODAY)
+    named = raised.value.fix.removeprefix("Write one of ").removesuffix(".").split(", ")
+    assert named == [*MAY_BE_WAIVED, CLASS_FLOORS]
+    assert all(re.fullmatch("[a-z_]+", name) for name in named)
 
 
 def test_without_a_protected_base_there_are_none(project: Path, anna: Path) -> None:

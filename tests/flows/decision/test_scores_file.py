@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.decision.scores_file import Scores, read_scores, write_scores
+from sluice.model.data.table import to_parquet
 from sluice.model.json_file import Unreadable
-from sluice.model.table import to_parquet
 
 
 def scores(rows: int, *, champion: bool = True, anchor: bool = True, segments: int = 1) -> Scores:

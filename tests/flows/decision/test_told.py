@@ -10,7 +10,7 @@ from flows.facts.decided import NOT_PROMOTED, Decided
 from flows.facts.scored import Scored
 from flows.project.root import ROOT
 from sluice.gate.decide import Verdict
-from sluice.model.metrics_file import Metrics
+from sluice.model.quality.metrics_file import Metrics
 from sluice.policy import GatePolicy
 
 # Who writes these files, works them out anew, or gives them out.
@@ -25,16 +25,20 @@ class Policy:
     """A policy as far as the door looks at it."""
 
     def __init__(self, told: str) -> None:
-        self.worded = told == "words"
+        self.worded = told != "figures"
+        self.promoted_figures = told != "words"
 
 
-WORDS, FIGURES = (cast("GatePolicy", Policy(told)) for told in ("words", "figures"))
+WORDS, PROMOTED, FIGURES = (
+    cast("GatePolicy", Policy(told)) for told in ("words", "promoted", "figures")
+)
 
 
+@pytest.mark.parametrize("policy", [WORDS, PROMOTED], ids=["words", "promoted"])
 @pytest.mark.parametrize("verdict", ["HOLD", "REJECT", "INSUFFICIENT"])
-def test_every_verdict_but_promote_is_told_alike(verdict: str) -> None:
+def test_every_verdict_but_promote_is_told_alike(verdict: str, policy: GatePolicy) -> None:
     refreshed = Verdict(verdict, "It finds 12 more of 5,758 positives", (), refresh=True)
-    found = told.decided(refreshed, WORDS, override="", policy_changed="")
+    found = told.decided(refreshed, policy, override="", policy_changed="")
     assert (found.verdict, found.refresh, found.promotes) == (NOT_PROMOTED, False, False)
     assert (
         found.sentence
@@ -43,12 +47,21 @@ def test_every_verdict_but_promote_is_told_alike(verdict: str) -> None:
     assert not re.search(r"\d", found.sentence)
 
 
-def test_a_promote_is_told_without_what_it_gained() -> None:
+@pytest.mark.parametrize("policy", [WORDS, PROMOTED], ids=["words", "promoted"])
+def test_a_promote_is_told_without_what_it_gained(policy: GatePolicy) -> None:
     better = Verdict("PROMOTE", "It finds 299 that the champion misses", ())
-    found = told.decided(better, WORDS, override="signed", policy_changed="changed")
+    found = told.decided(better, policy, override="signed", policy_changed="changed")
     assert (found.verdict, found.promotes) == ("PROMOTE", True)
     assert (found.override, found.policy_changed) == ("signed", "changed")
     assert "299" not in found.sentence
+
+
+def test_the_sentence_of_a_promote_says_what_else_is_told() -> None:
+    better = Verdict("PROMOTE", "", ())
+    words = told.decided(better, WORDS, override="", policy_changed="").sentence
+    figures = told.decided(better, PROMOTED, override="", policy_changed="").sentence
+    assert "tells no figure" in words
+    assert "tells figures of the whole holdout" in figures
 
 
 def test_in_figures_the_verdict_is_told_as_it_is() -> None:
@@ -70,6 +83,7 @@ def test_of_the_score_words_tell_the_rows_alone() -> None:
 
     metrics = cast("Metrics", Found)
     assert told.scored(metrics, WORDS) == Scored(482)
+    assert told.scored(metrics, PROMOTED) == Scored(482)  # its verdict is not known yet
     assert told.scored(metrics, FIGURES) == Scored(482, 0.75, 0.7)
 
 

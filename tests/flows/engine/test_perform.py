@@ -318,12 +318,12 @@ def closure(step: AnyStep) -> set[str]:
 @pytest.mark.parametrize(
     ("step", "code"),
     [
-        (VALIDATE, {"gx/validation.py", "sluice/model/table.py", "sluice/served/contract.py"}),
-        (SPLIT, {"sluice/model/split.py", "sluice/policy.py"}),
+        (VALIDATE, {"gx/validation.py", "sluice/model/data/table.py", "sluice/served/contract.py"}),
+        (SPLIT, {"sluice/model/data/split.py", "sluice/policy.py"}),
         (
             TUNE,
             {
-                "sluice/model/training.py",
+                "sluice/model/fit/training.py",
                 "sluice/served/encoding.py",
                 "sluice/served/expressions.py",
             },
@@ -331,17 +331,21 @@ def closure(step: AnyStep) -> set[str]:
         (
             TRAIN,
             {
-                "sluice/model/training.py",
-                "sluice/model/conversion.py",
-                "sluice/model/operating_point.py",
-                "sluice/model/model_artifact.py",
+                "sluice/model/fit/training.py",
+                "sluice/model/fit/conversion.py",
+                "sluice/model/quality/operating_point.py",
+                "sluice/model/artifact/model_artifact.py",
             },
         ),
         (
             SCORE,
-            {"sluice/served/scoring.py", "sluice/model/metrics.py", "sluice/model/statistics.py"},
+            {
+                "sluice/served/scoring.py",
+                "sluice/model/quality/metrics.py",
+                "sluice/model/quality/statistics.py",
+            },
         ),
-        (GATE, {"sluice/gate/decide.py", "sluice/model/statistics.py"}),
+        (GATE, {"sluice/gate/decide.py", "sluice/model/quality/statistics.py"}),
         (REPLAY, {"sluice/canary/replay.py", "flows/adapters/prediction_days.py"}),
         (
             EVIDENCE,
@@ -349,7 +353,7 @@ def closure(step: AnyStep) -> set[str]:
         ),
         (PACKAGE, {"flows/adapters/image/bento.py"}),
         (IMAGE, {"flows/adapters/image/model_image.py", "flows/adapters/registry/registry.py"}),
-        (SMOKE, {"flows/adapters/service_client.py", "sluice/model/model_artifact.py"}),
+        (SMOKE, {"flows/adapters/service_client.py", "sluice/model/artifact/model_artifact.py"}),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
@@ -395,7 +399,7 @@ def test_a_change_deep_in_the_code_is_another_key(tmp_path: Path) -> None:
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     before = {step: code_hash(tmp_path, [step.module]) for step in BEFORE_IMAGE}
     assert before[TUNE] == code_hash(ROOT, [TUNE.module])
-    with (tmp_path / "sluice" / "model" / "training.py").open("a") as file:
+    with (tmp_path / "sluice" / "model" / "fit" / "training.py").open("a") as file:
         file.write("# changed\n")
     (tmp_path / "flows" / "cli" / "main.py").write_text("# changed\n")
     (tmp_path / "flows" / "engine" / "perform.py").write_text("# changed\n")

@@ -16,10 +16,12 @@ from flows.evidence import diagnostics
 from flows.evidence.diagnostics import Diagnosed, Material
 from models.attrition import sample
 from sluice.gitops.evidence import Drift
+from sluice.model.artifact.reference import histogram
+from sluice.model.data.table import read_table, to_parquet, typed
+from sluice.model.fit.training import fit
 from sluice.model.json_file import Unreadable
-from sluice.model.reference import histogram
-from sluice.model.table import read_table, to_parquet, typed
 from sluice.policy import DriftPolicy
+from sluice.served.encoding import encode, numeric_features
 from sluice.served.scoring import load_model
 
 ROWS = 600
@@ -96,6 +98,21 @@ def test_the_whole_has_every_part(material: Material, found: tuple[Diagnosed, st
     assert isinstance(whole.drift, Drift) and whole.drift.verdict == "none"
     assert [column.drifted for column in whole.drift.columns] == [False] * len(contract().features)
     assert len(page) > 100_000
+
+
+def test_what_is_fitted_again_counts_rows_as_the_training_did(
+    material: Material, rows: dict[str, np.ndarray]
+) -> None:
+    number = next(column for column in contract().features if column.kind == "integer")
+    counting = replace(number, name="Counts for", key="counts_for", role="weight")
+    given = replace(contract(), columns=(*contract().columns, counting))
+    weights = np.where(np.arange(ROWS) % 3 == 0, 5.0, 0.5)
+    again = diagnostics._refitted(material, given, {**rows, counting.key: weights}, rows)
+    features, labels = encode(given, rows), rows[given.target.column]
+    numeric = numeric_features(given)
+    weighed = fit(material.family, material.parameters, features, labels, numeric, weights=weights)
+    assert np.array_equal(again, weighed.predict_proba(features)[:, 1])
+    assert not np.array_equal(again, diagnostics._refitted(material, contract(), rows, rows))
 
 
 def test_without_a_champion_nothing_is_said_of_one(material: Material, tmp_path: Path) -> None:

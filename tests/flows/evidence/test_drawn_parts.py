@@ -6,11 +6,11 @@ import pytest
 from flows.evidence.drawn_parts import PICTURES, draw, floors
 from flows.evidence.pictures import Floors
 from sluice.gitops.evidence import Evidence
-from sluice.model.diagnostics import curve_points
-from sluice.model.diagnostics_file import Diagnostics, Importance, LearningPoint
-from sluice.model.metrics import confusion, cross_validation, intervals, measure
-from sluice.model.metrics_file import Metrics, ScoredRows
-from sluice.model.tuning_file import Trial, Tuning
+from sluice.model.fit.tuning_file import Trial, Tuning
+from sluice.model.quality.diagnostics import curve_points
+from sluice.model.quality.diagnostics_file import Diagnostics, Importance, LearningPoint
+from sluice.model.quality.metrics import confusion, cross_validation, intervals, measure
+from sluice.model.quality.metrics_file import Metrics, ScoredRows
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 2, 300)

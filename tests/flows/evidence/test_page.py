@@ -40,15 +40,16 @@ from sluice.gitops.evidence import (
     Warned,
     Words,
 )
-from sluice.model.diagnostics import curve_points
-from sluice.model.diagnostics_file import (
+from sluice.model.fit.training import trial_of, tuning_of
+from sluice.model.quality.diagnostics import curve_points
+from sluice.model.quality.diagnostics_file import (
     Diagnostics,
     Importance,
     LearningPoint,
     ProtectedCost,
     RankingQuality,
 )
-from sluice.model.metrics_file import (
+from sluice.model.quality.metrics_file import (
     Confusion,
     CrossValidation,
     Group,
@@ -58,7 +59,6 @@ from sluice.model.metrics_file import (
     ScoredRows,
     Spread,
 )
-from sluice.model.training import trial_of, tuning_of
 
 IDENTITY = Identity("1" * 16, release=7, day="2026-11-29")
 EVIL = "<script>alert(1)</script>"

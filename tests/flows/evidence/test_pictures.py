@@ -9,10 +9,10 @@ import pytest
 
 from flows.evidence import pictures
 from flows.evidence.pictures import Floors, Point
-from sluice.model.diagnostics import curve_points
-from sluice.model.diagnostics_file import Importance, LearningPoint
-from sluice.model.metrics_file import Confusion, Group
-from sluice.model.training import trial_of
+from sluice.model.fit.training import trial_of
+from sluice.model.quality.diagnostics import curve_points
+from sluice.model.quality.diagnostics_file import Importance, LearningPoint
+from sluice.model.quality.metrics_file import Confusion, Group
 
 RANDOM = np.random.default_rng(7)
 LABELS = RANDOM.integers(0, 2, 3000)

@@ -28,7 +28,7 @@ from flows.adapters.tracking import (
 )
 from flows.engine.outcome import EXIT, Outcome
 from flows.evidence.tracking import run_name, without_home
-from sluice.model.training import trial_of
+from sluice.model.fit.training import trial_of
 
 TRIALS = tuple(
     trial_of(number, "logistic_regression", {"C": number / 10}, [(score, score)])

@@ -23,8 +23,8 @@ from support.git_repos import (
 
 from flows.adapters.git import git
 from flows.adapters.registry import registry
-from flows.cli.anchor import run_anchor
-from flows.cli.status import run_status
+from flows.cli.gating.anchor import run_anchor
+from flows.cli.releases.status import run_status
 from flows.engine.request import begin
 from flows.gitops import anchor, manifest_repo, rollback
 from flows.gitops.anchor import Approval

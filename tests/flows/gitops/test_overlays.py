@@ -24,7 +24,7 @@ from support.git_repos import (
 )
 
 from flows.adapters.registry.layout import Layout
-from flows.cli.history import run_history
+from flows.cli.past.history import run_history
 from flows.gitops import manifest_repo, pull_request, quarantine, rollback
 from flows.gitops.events import chronicle
 from flows.gitops.image_inventory import images

@@ -33,8 +33,8 @@ from support.git_repos import (
 from flows.adapters.git import git
 from flows.adapters.registry import oci, registry
 from flows.adapters.registry.layout import Layout
-from flows.cli.images import run_images
-from flows.cli.quarantine import run_add, run_lift, run_quarantine
+from flows.cli.past.images import run_images
+from flows.cli.releases.quarantine import run_add, run_lift, run_quarantine
 from flows.gitops import canary_record, manifest_repo, quarantine, rollback, smoke_released
 from flows.gitops.promotion import promote
 from flows.gitops.writer import Written
@@ -419,8 +419,8 @@ def test_neither_prefect_nor_mlflow_is_imported(tmp_path: Path) -> None:
     really(tmp_path)
     code = (
         "import sys; from flows.project import settings; "
-        "from flows.cli.rollback import Wanted, run_rollback; "
-        "from flows.cli.images import run_images; "
+        "from flows.cli.releases.rollback import Wanted, run_rollback; "
+        "from flows.cli.past.images import run_images; "
         "run_images(settings.load(), 'attrition', as_json=True); "
         "wanted = Wanted('attrition', 'previous', 'why', boot=False); "
         "run_rollback(settings.load(), wanted, as_json=True); "

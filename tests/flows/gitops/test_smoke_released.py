@@ -14,7 +14,7 @@ from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.state import Champion
 from sluice.identity import folder_hash
-from sluice.model.model_artifact import Golden
+from sluice.model.artifact.model_artifact import Golden
 
 TYPE = "application/vnd.sluice.test.v1"
 GOLDEN = Golden(threshold=0.5, records=({"age": 40}, {"age": 41}), scores=(0.25, 0.75))

@@ -24,8 +24,8 @@ from bento.answers import load_served
 from bento.ops.settings import Settings as ServiceSettings
 from flows.adapters.git import git
 from flows.audit.find_release import artifact, trace
-from flows.cli.labels import run_add
-from flows.cli.monitor import Wanted, run_monitor
+from flows.cli.live.labels import run_add
+from flows.cli.live.monitor import Wanted, run_monitor
 from flows.gitops import canary_record, manifest_repo
 from flows.gitops.ledger import LEDGER
 from flows.monitoring import triggers
@@ -34,7 +34,7 @@ from flows.project import settings
 from models.attrition import sample
 from sluice.gitops import state
 from sluice.gitops.state import Canary
-from sluice.model.table import read_table
+from sluice.model.data.table import read_table
 from sluice.monitor.report import WATCH, Finding, Live, Promised, Report
 from sluice.monitor.triggers import Triggers
 

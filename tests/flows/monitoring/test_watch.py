@@ -17,8 +17,8 @@ from support.releases import Story, Told
 
 from flows.adapters.git import git
 from flows.audit.find_release import artifact, trace
-from flows.cli.labels import run_add
-from flows.cli.monitor import Wanted, run_monitor
+from flows.cli.live.labels import run_add
+from flows.cli.live.monitor import Wanted, run_monitor
 from flows.gitops.ledger import LEDGER
 from flows.monitoring.triggers import path
 from flows.project import settings

@@ -29,7 +29,7 @@ from flows.orchestration import doctor, prefect_server
 from flows.orchestration.doctor import Saw, clock, examine, looked_at, packages, state_folder
 from flows.project import settings
 from flows.project.root import ROOT
-from flows.views.doctor import Finding
+from flows.views.begin.doctor import Finding
 from sluice.errors import Retryable, SluiceError, UsageError
 
 NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)

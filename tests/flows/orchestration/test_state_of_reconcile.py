@@ -6,7 +6,7 @@ from flows.canary.reconcile import Report
 from flows.gitops.writer import Written
 from flows.orchestration.automations import ENDS, TOLD
 from flows.orchestration.run_page import state_of_reconcile
-from flows.views.reconcile import markdown
+from flows.views.live.reconcile import markdown
 from sluice.canary.ending import Ending
 from sluice.canary.progress import Figure
 

@@ -22,7 +22,7 @@ from bento.ops.api_keys import require_key
 from flows.predict import answers
 from flows.predict.answers import Service
 from flows.project.settings import Settings
-from flows.views.predictions import Json
+from flows.views.serving.predictions import Json
 from sluice.errors import Refused, Retryable, SluiceError, UsageError
 from sluice.served.contract import load_contract
 from sluice.served.uploaded_table import Row, Sheet

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.model_artifacts import MODEL
 
-from bento.page import people
-from flows.predict.people_file import read_people
+from bento.page import rows as many
+from flows.predict.rows_file import read_rows
 from gx.validation import validate
 from models.attrition import sample
 from sluice.errors import Refused
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import load_contract
 from sluice.served.uploaded_table import Sheet, check_record
 
@@ -48,13 +48,13 @@ def of_sheet(read: Callable[[], Sheet]) -> Judged:
 
 
 def by_page(data: bytes) -> Judged:
-    return of_sheet(lambda: people.read(data, CONTRACT, "x.csv"))
+    return of_sheet(lambda: many.read(data, CONTRACT, "x.csv"))
 
 
 def by_predict(data: bytes, folder: Path) -> Judged:
     file = folder / "x.csv"
     file.write_bytes(data)
-    return of_sheet(lambda: read_people(file, CONTRACT))
+    return of_sheet(lambda: read_rows(file, CONTRACT))
 
 
 def by_validate(data: bytes) -> bool:
@@ -211,7 +211,7 @@ def test_a_column_without_a_name_is_told_as_such() -> None:
     ):
         for read in (
             lambda data: read_table(data, CONTRACT, "x.csv"),
-            lambda data: people.read(data, CONTRACT, "x.csv"),
+            lambda data: many.read(data, CONTRACT, "x.csv"),
         ):
             with pytest.raises(Refused) as caught:
                 read(REFUSED_TABLES[case])

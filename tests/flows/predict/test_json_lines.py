@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.model_artifacts import MODEL
 
 from flows.predict.json_lines import read_json_lines
-from flows.predict.people_file import read_people
+from flows.predict.rows_file import read_rows
 from sluice.errors import Refused
 from sluice.served.contract import load_contract
 from sluice.served.uploaded_table import Sheet
@@ -29,7 +29,7 @@ JSON = st.recursive(
 def read(folder: Path, *lines: str) -> Sheet:
     path = folder / "x.jsonl"
     path.write_text("\n".join((json.dumps(GOOD), *lines)), encoding="utf-8")
-    return read_people(path, CONTRACT)
+    return read_rows(path, CONTRACT)
 
 
 def but(**changed: str) -> str:

@@ -14,13 +14,15 @@ from support.releases import Story
 
 from flows.audit.find_release import trace
 from flows.audit.verify import verify
-from flows.cli.plan import run_plan
-from flows.cli.power import Question, run_power
-from flows.cli.validate import run_validate
+from flows.cli.gating.power import Question, run_power
+from flows.cli.live.replay import Wanted, run_replay
+from flows.cli.releases.plan import run_plan
+from flows.cli.releases.validate import run_validate
 from flows.decision.scores_file import read_scores, write_scores
 from flows.engine.request import begin
 from flows.evidence.page import summary_markdown
-from flows.facts.step_files import METRICS, MODEL, SCORES
+from flows.facts.replayed import Forecast
+from flows.facts.step_files import FORECAST, METRICS, MODEL, SCORES
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
 from flows.steps import recheck
@@ -121,13 +123,15 @@ def test_the_release_is_verified(entered: Story) -> None:
 
 
 def test_a_better_model_takes_its_place_and_a_worse_one_does_not(
-    live: Story, tools: str, tmp_path: Path
+    live: Story, tools: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     story = releases.copy(live, tmp_path)
+    allow(story.project, 0.9)
     releases.point(story.project, parcels.to_csv(ROWS))
     releases.enter(story, tools)
     told = releases.release()
     assert told.outcome["verdict"] == "PROMOTE", told.said
+    replayed_beside_the_champion(capsys)
     releases.keep_image()
     assert releases.release().outcome["outcome"] == "promoted"
     shuffled = parcels.to_csv(ROWS).decode().splitlines()
@@ -139,6 +143,48 @@ def test_a_better_model_takes_its_place_and_a_worse_one_does_not(
     releases.point(story.project, "\n".join([shuffled[0], *rows]).encode())
     worse = releases.release()
     assert worse.outcome["verdict"] == "REJECT", worse.said
+
+
+def allow(project: Path, changed: float) -> None:
+    """Let so large a share of the rows be answered with another class."""
+    path = project / "models" / NAME / "policy.toml"
+    path.write_text(f"{parcels.POLICY}\n[canary]\nreplay_changed = {changed}\n", encoding="utf-8")
+
+
+def replayed_beside_the_champion(capsys: pytest.CaptureFixture[str]) -> None:
+    """What step, page and command say of the candidate that was trained last."""
+    known = releases.planned().report
+    assert known is not None
+    forecast = known.decision.replayed.parsed(FORECAST, Forecast)
+    found = forecast.found
+    assert (forecast.origin, found.within) == ("holdout", True)
+    assert tuple(found.said_candidate.tiers) == parcels.CLASSES
+    assert sum(sum(row.values()) for row in found.tiers.values()) == found.rows
+    changes = {name: change.change for name, change in found.expected.tiers.items()}
+    assert sum(changes.values()) == pytest.approx(0, abs=1e-5)
+    assert max(changes.values()) > 0.02
+    page = known.evidence.read("evidence.html").decode()
+    assert "have the same class" in page
+    assert "flagged" not in page.partition("The canary to come")[2].partition("</section>")[0]
+    capsys.readouterr()
+    assert run_replay(settings.load(), NAME, Wanted(), as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "Classes: live down, candidate across" in out
+    assert "Probability of each class" in out
+    assert "flag" not in out.replace("--flag", "")
+
+
+def test_a_candidate_that_answers_too_many_rows_otherwise_is_refused(
+    live: Story, tools: str, tmp_path: Path
+) -> None:
+    story = releases.copy(live, tmp_path)
+    allow(story.project, 0.01)
+    releases.point(story.project, parcels.to_csv(ROWS))
+    releases.enter(story, tools)
+    told = releases.release()
+    assert told.outcome["outcome"] == "refused", told.said
+    assert "share of rows whose class changes is" in told.said
+    assert "at most 1.0 % is required" in told.said
 
 
 def test_a_policy_of_another_kind_is_refused_before_anything_is_done(
@@ -156,13 +202,28 @@ def test_what_does_not_know_classes_says_so_and_is_named_beforehand(
     entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.load()
-    with pytest.raises(UsageError, match=r"3 classes, and `sluice power` knows"):
-        run_power(given, NAME, None, Question(None, (), 0.1), as_json=False)
     with pytest.raises(UsageError, match=r"`sluice validate --docs FOLDER` knows"):
         run_validate(given, NAME, None, tmp_path / "docs", as_json=False)
     assert not (tmp_path / "docs").exists()
     capsys.readouterr()
     assert run_validate(given, NAME, None, None, as_json=False) == 0
-    assert "sluice power" in capsys.readouterr().err
+    assert "sluice monitor" in capsys.readouterr().err
     run_plan(given, NAME, None, as_json=False, cache=True)
-    assert "sluice power" in capsys.readouterr().err
+    assert "sluice monitor" in capsys.readouterr().err
+
+
+def test_power_tells_of_the_mean_and_of_each_class(
+    entered: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, usual = settings.load(), Question(None, (), 0.1)
+    assert run_power(given, NAME, None, usual, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told["classes"]] == list(parcels.CLASSES)
+    assert sum(one["rows"] for one in told["classes"]) == told["rows"]
+    assert told["at_level"] < told["at_use"]
+    assert run_power(given, NAME, None, usual, as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "mean recall" in out
+    assert "positives" not in out
+    with pytest.raises(UsageError, match="--positives is 70 and the target has 3 classes"):
+        run_power(given, NAME, None, Question(70, (), 0.1), as_json=False)

@@ -12,7 +12,7 @@ import pytest
 from support import environment, releases
 from support.releases import Story
 
-from flows.cli.power import Question, run_power
+from flows.cli.gating.power import Question, run_power
 from flows.decision import holdout
 from flows.decision.scores_file import read_scores
 from flows.drills.gate.tampering import copied, found, tampering
@@ -21,8 +21,8 @@ from flows.project import settings
 from flows.steps import recheck
 from sluice.errors import Refused
 from sluice.model.json_file import parse_json
-from sluice.model.metrics_file import TrainedMetrics
-from sluice.model.statistics import wilson
+from sluice.model.quality.metrics_file import TrainedMetrics
+from sluice.model.quality.statistics import wilson
 from sluice.served.model_quality import model_quality
 
 EACH = 6  # rows of a household

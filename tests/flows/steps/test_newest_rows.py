@@ -13,7 +13,7 @@ import pytest
 from support import environment, releases
 from support.releases import Story
 
-from flows.cli.validate import run_validate
+from flows.cli.releases.validate import run_validate
 from flows.decision.case_file import CaseFile
 from flows.decision.scores_file import read_scores
 from flows.engine.request import begin
@@ -23,10 +23,10 @@ from flows.project import settings
 from flows.steps import recheck
 from models.attrition import sample
 from sluice.errors import UsageError
+from sluice.model.data.table import from_parquet
+from sluice.model.data.times import TIME
 from sluice.model.json_file import read_json
-from sluice.model.metrics_file import TrainedMetrics
-from sluice.model.table import from_parquet
-from sluice.model.times import TIME
+from sluice.model.quality.metrics_file import TrainedMetrics
 
 FIRST = datetime.date(2025, 1, 1)
 A_DAY = 12  # rows of one day

@@ -12,10 +12,10 @@ from support.releases import Story
 
 from flows.facts.step_files import METRICS, MODEL, TRAIN_ROWS
 from flows.steps import recheck
+from sluice.model.artifact.model_artifact import check_golden
+from sluice.model.data.table import from_parquet
 from sluice.model.json_file import parse_json
-from sluice.model.metrics_file import TrainedMetrics
-from sluice.model.model_artifact import check_golden
-from sluice.model.table import from_parquet
+from sluice.model.quality.metrics_file import TrainedMetrics
 from sluice.served.days import written as day_written
 
 MORE = """

@@ -18,8 +18,8 @@ from flows.steps.train import TRAIN
 from flows.steps.tune import TUNE, told
 from flows.steps.validate import VALIDATE
 from sluice.errors import UsageError
-from sluice.model.monotone import WHY_NOT
-from sluice.model.tuning_file import Tuning
+from sluice.model.fit.monotone import WHY_NOT
+from sluice.model.fit.tuning_file import Tuning
 
 BOTH = ["logistic_regression", "gradient_boosting"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from flows.views.progress import done_of, found_by, say, share, trials
-from sluice.model.training import trial_of
+from sluice.model.fit.training import trial_of
 
 
 def test_a_line_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,20 +20,10 @@ from flows.engine.planned import Planned
 from flows.gitops.image_inventory import Image
 from flows.gitops.rollback import Plan
 from flows.gitops.writer import Written
-from flows.views import (
-    anchor,
-    history,
-    images,
-    lineage,
-    plan,
-    quarantine,
-    reproduce,
-    rollback,
-    status,
-    terminal,
-    verify,
-    written,
-)
+from flows.views import terminal
+from flows.views.gating import anchor
+from flows.views.past import history, images, lineage, reproduce, verify
+from flows.views.releases import plan, quarantine, rollback, status, written
 from sluice.gitops.state import Anchor, Barred
 
 KINDS = list(history.MARKS)

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.canary.replay import SHARES, Opinion, OtherUnit, Tally, judged
 from sluice.canary.verdict import AS_BEFORE
-from sluice.model.reference import Numbers, Reference
+from sluice.model.artifact.reference import Numbers, Reference
 from sluice.policy import CanaryPolicy
 from sluice.served.contract import load_contract
 from sluice.served.encoding import Columns
@@ -16,7 +16,7 @@ from sluice.served.tiers import Tiers
 
 PROJECT = Path(__file__).parents[3]
 CONTRACT = load_contract((PROJECT / "models/attrition/contract.toml").read_text(encoding="utf-8"))
-TIERS = Tiers()
+TIERS = CONTRACT.tiers
 AGES: Reference = {"age": Numbers(True, (18.0, 30.0, 40.0, 50.0, 65.0), (5, 5, 5, 5))}
 
 
@@ -37,7 +37,7 @@ def opinion(scores: np.ndarray, tiers: Tiers = TIERS) -> Opinion:
 
 
 def counted(columns: Columns, before: np.ndarray, after: np.ndarray, chunk: int) -> Tally:
-    tally = Tally(CONTRACT, AGES, TIERS, TIERS)
+    tally = Tally(CONTRACT, AGES, CONTRACT)
     for start in range(0, len(before), chunk):
         part = slice(start, start + chunk)
         some = {key: values[part] for key, values in columns.items()}
@@ -101,7 +101,7 @@ def test_models_that_never_differed_may_still_differ_a_little() -> None:
 
 def test_rows_move_between_tiers_of_other_names() -> None:
     other = replace(TIERS, names=("calm", "low", "medium", "high"))
-    tally = Tally(CONTRACT, AGES, TIERS, other)
+    tally = Tally(CONTRACT, AGES, replace(CONTRACT, tiers=other))
     tally.add(
         rows(3), opinion(np.array([0.1, 0.3, 0.9])), opinion(np.array([0.1, 0.1, 0.9]), other)
     )
@@ -155,7 +155,7 @@ def test_a_column_in_another_unit_is_refused_however_few_flags_change() -> None:
 
 
 def test_no_rows_foretell_nothing_and_are_refused() -> None:
-    tally = Tally(CONTRACT, AGES, TIERS, TIERS)
+    tally = Tally(CONTRACT, AGES, CONTRACT)
     assert tally.expected() == AS_BEFORE
     within, sentence = judged(tally, CanaryPolicy())
     assert not within

@@ -6,8 +6,11 @@ from support import parcels, strange_tables
 from sluice.class_policy import require_kind
 from sluice.draft.classes import ClassLimits
 from sluice.draft.drafting import Draft, at_share, draft
+from sluice.draft.generated import generate
 from sluice.draft.proposals import Choices
+from sluice.draft.sample_file import read_sample
 from sluice.errors import Refused, UsageError
+from sluice.model.data.table import read_table, typed
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 
@@ -23,7 +26,6 @@ def test_the_target_is_found_by_its_name_and_its_values_are_the_classes(drafted:
     assert sorted(contract.target.classes) == sorted(parcels.CLASSES)
     assert contract.target.words.counted(2) == "2 rows"
     assert "[[tiers]]" not in drafted.contract
-    assert drafted.sample == ""
 
 
 def test_the_policy_is_one_of_these_classes_with_floors_that_its_model_reaches(
@@ -39,6 +41,41 @@ def test_the_policy_is_one_of_these_classes_with_floors_that_its_model_reaches(
     assert all(floor.recall < reached[floor.name] for floor in policy.classes.floors)
     assert policy.gate.one_column_ceiling < 1
     assert not policy.reviewed
+
+
+def test_generated_rows_have_the_classes_of_the_table_as_often(drafted: Draft) -> None:
+    contract = load_contract(drafted.contract)
+    sample = read_sample(drafted.sample, "sample.toml", contract)
+    rows = generate(sample, contract)
+    assert rows == generate(sample, contract)
+    found = typed(read_table(rows, contract, "sample"), contract)
+    real = typed(read_table(parcels.to_csv(2_000), contract, "parcels.csv"), contract)
+    for place, name in enumerate(contract.target.classes):
+        own = [columns["outcome"] == place for columns in (found, real)]
+        assert own[0].mean() == pytest.approx(own[1].mean(), abs=0.05), name
+        fragile = [
+            float((columns["fragile"][of] == "yes").mean())
+            for columns, of in zip((found, real), own, strict=True)
+        ]
+        assert fragile[0] == pytest.approx(fragile[1], abs=0.12), name
+        for gone in ("negative", "positive"):
+            assert f"{gone} =" not in drafted.sample
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"late" = ', '"early" = ', "its classes are on time, early, damaged"),
+        ('[columns."Fragile"]', '[columns."Fragile"]\npositive = [5, 5]', "beside classes"),
+        ('[columns."Fragile"]', '[columns."Fragile"]\nmissing = [5, 5]', "3 are required"),
+    ],
+)
+def test_a_sample_of_other_classes_is_refused(
+    drafted: Draft, old: str, new: str, said: str
+) -> None:
+    contract = load_contract(drafted.contract)
+    with pytest.raises(UsageError, match=said):
+        read_sample(drafted.sample.replace(old, new, 1), "sample.toml", contract)
 
 
 def test_a_column_that_tells_one_class_from_the_rest_is_a_leak() -> None:

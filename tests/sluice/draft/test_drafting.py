@@ -11,9 +11,9 @@ from sluice.draft.drafting import Draft, draft
 from sluice.draft.proposals import Choices
 from sluice.errors import Refused, UsageError
 from sluice.gate import power
-from sluice.model.split import deciding, parts, parts_by_time, row_hashes
-from sluice.model.table import read_table, typed
-from sluice.model.times import TIME
+from sluice.model.data.split import deciding, parts, parts_by_time, row_hashes
+from sluice.model.data.table import read_table, typed
+from sluice.model.data.times import TIME
 from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 

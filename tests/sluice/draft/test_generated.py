@@ -13,7 +13,7 @@ from sluice.draft.marginals import marginals
 from sluice.draft.proposals import Choices
 from sluice.draft.sample_file import FIVES, SampleFile, read_sample, sample_text
 from sluice.errors import UsageError
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Contract, load_contract
 from sluice.served.encoding import Columns
 

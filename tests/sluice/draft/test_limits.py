@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sluice.draft.limits import Judged, floors_at
-from sluice.model.clusters import numbered
-from sluice.model.floor_proposal import Proposal
+from sluice.model.quality.clusters import numbered
+from sluice.model.quality.floor_proposal import Proposal
 
 TIMES = 8
 

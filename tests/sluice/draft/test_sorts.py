@@ -11,7 +11,7 @@ from sluice.draft.proposals import Choices, Proposal, Roles, propose
 from sluice.draft.sniffing import sniff
 from sluice.draft.toml_files import contract_text
 from sluice.draft.updating import Change, update
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import load_contract
 from sluice.served.encoding import encode
 

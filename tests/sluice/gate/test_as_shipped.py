@@ -169,6 +169,17 @@ def _drawn(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return labels, odds + first_noise > 0.1, odds + second_noise > 0.4
 
 
+def test_the_precision_of_copies_is_no_surer_than_that_of_the_rows() -> None:
+    rows, copies = 1_500, 4
+    alone = precision_difference(*_drawn(rows, 1), 0.05)
+    labels, mine, theirs = (np.repeat(one, copies) for one in _drawn(rows, 1))
+    owners = np.repeat(np.arange(rows), copies)
+    grouped = precision_difference(labels, mine, theirs, 0.05, owners)
+    wrongly = precision_difference(labels, mine, theirs, 0.05)
+    assert grouped.high - grouped.low == pytest.approx(alone.high - alone.low, rel=0.02)
+    assert wrongly.high - wrongly.low == pytest.approx((alone.high - alone.low) / 2, rel=0.02)
+
+
 def test_of_nobody_flagged_no_precision_is_known() -> None:
     labels, nobody = np.array([0, 1]), np.array([False, False])
     found = precision_difference(labels, nobody, ~nobody, 0.05)

@@ -563,13 +563,15 @@ print(*modules)
     gate += [".travelling", ".visibility"]
     model = [
         "",
-        ".clusters",
-        ".error_costs",
-        ".metrics",
-        ".metrics_file",
-        ".operating_point",
-        ".statistics",
-        ".tuning_file",
+        ".fit",
+        ".fit.tuning_file",
+        ".quality",
+        ".quality.clusters",
+        ".quality.error_costs",
+        ".quality.metrics",
+        ".quality.metrics_file",
+        ".quality.operating_point",
+        ".quality.statistics",
     ]
     wanted = [
         "class_policy",

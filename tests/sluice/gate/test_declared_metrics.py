@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.holdouts import LIMITS
 
 from sluice.gate.declared_metrics import decide
-from sluice.model.metrics import at_threshold
-from sluice.model.metrics_file import Confusion
+from sluice.model.quality.metrics import at_threshold
+from sluice.model.quality.metrics_file import Confusion
 from sluice.served.words import Words
 
 GOOD = Confusion(true_positive=800, false_positive=300, false_negative=200, true_negative=700)

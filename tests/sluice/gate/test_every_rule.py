@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from scipy import stats
-from support.holdouts import Trial, World, groups, measured, model, world
+from support.holdouts import Trial, World, groups, measured, model, require_readable, world
 
 from sluice.gate import as_shipped, spending
 from sluice.gate.case import BROKEN, MET, OPEN, Case, Facts, Holdout, Model, Rule
@@ -30,9 +30,9 @@ from sluice.gate.paired import (
 )
 from sluice.gate.power import margin_needed
 from sluice.gate.sequential import log_e_value
-from sluice.model.clusters import of_share
-from sluice.model.metrics import by_segment, intervals
-from sluice.model.statistics import (
+from sluice.model.quality.clusters import of_share
+from sluice.model.quality.metrics import by_segment, intervals
+from sluice.model.quality.statistics import (
     calibration_gap,
     roc_auc,
     roc_auc_interval,
@@ -70,7 +70,10 @@ class Judged:
         told = intervals(labels, candidate.scores, candidate.threshold, level, holdout.clusters)
         by = by_segment(labels, candidate.flagged, holdout.segments, level, holdout.clusters)
         metrics |= msgspec.json.decode(msgspec.json.encode({"intervals": told, "segments": by}))
-        return decide(metrics, holdout, facts, trial.policy, words=trial.words)
+        verdict = decide(metrics, holdout, facts, trial.policy, words=trial.words)
+        for rule in verdict.rules:
+            require_readable(rule)
+        return verdict
 
     @property
     def labels(self) -> np.ndarray:

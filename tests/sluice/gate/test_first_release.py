@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.holdouts import better, first
 
 from sluice.gate.first_release import ABOVE, first_release, rows_needed
-from sluice.model.statistics import wilson_low
+from sluice.model.quality.statistics import wilson_low
 
 
 @pytest.mark.parametrize("floor", [0.05, 0.3, 0.72, 0.9])

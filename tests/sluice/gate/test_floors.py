@@ -27,8 +27,8 @@ from sluice.gate.floors import (
     precision_share,
     recall_share,
 )
-from sluice.model.clusters import INDEPENDENT, Design, of_share
-from sluice.model.operating_point import FEW_HITS
+from sluice.model.quality.clusters import INDEPENDENT, Design, of_share
+from sluice.model.quality.operating_point import FEW_HITS
 from sluice.policy import GatePolicy
 from sluice.served.words import NEUTRAL_WORDS
 

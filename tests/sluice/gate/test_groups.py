@@ -11,7 +11,7 @@ from sluice.gate.case import BROKEN, MET, OPEN, Facts, Rule
 from sluice.gate.groups import Group, groups_beside, held_to
 from sluice.gate.paired import Pairs, recall_difference, unit_variance
 from sluice.gate.power import margin_needed
-from sluice.model.statistics import wilson_high, wilson_low
+from sluice.model.quality.statistics import wilson_high, wilson_low
 from sluice.policy import GroupFloor
 
 TEAM = groups("AB", [0.1, 0.9])

@@ -36,7 +36,7 @@ from sluice.gate.ledger import (
     uses_before,
 )
 from sluice.gitops.state import decode, encode
-from sluice.model.split import row_hashes
+from sluice.model.data.split import row_hashes
 
 DAY = datetime.date(2026, 3, 2)
 SECRET, OTHER = bytes(range(32)), bytes(range(1, 33))

@@ -31,7 +31,7 @@ from sluice.gate.paired import (
     unit_variance,
     worse,
 )
-from sluice.model.clusters import Design, design_of
+from sluice.model.quality.clusters import Design, design_of
 
 
 def tango(pairs: Pairs, level: float) -> Difference:

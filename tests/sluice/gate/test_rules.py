@@ -38,7 +38,7 @@ from sluice.gate.paired import (
 from sluice.gate.power import margin_needed
 from sluice.gate.sequential import log_e_value
 from sluice.gate.travelling import brier_skill, lift_floor
-from sluice.model.statistics import (
+from sluice.model.quality.statistics import (
     brier,
     calibration_gap,
     roc_auc,
@@ -277,6 +277,14 @@ def test_where_few_rows_are_positive_normal_limits_blame_nobody(
         looked = found(trial.but(**limit), rule)
         assert looked.state == state, looked
         assert (f"until there are {FEW} positives in each part" in looked.needed) == (state == OPEN)
+
+
+def test_folds_of_few_positives_blame_nobody() -> None:
+    """A fold has a fifth of the training rows, and may be smaller than the holdout."""
+    trial = edited(few_rows(2 * FEW), 0.3, "cross_validation", "roc_auc", "std")
+    for rows, state in ((1_000, OPEN), (4_000, BROKEN)):
+        looked = found(edited(trial, rows, "rows", "train"), "stable_folds")
+        assert looked.state == state, looked
 
 
 def test_few_rows_that_show_no_signal_are_no_proof_that_there_is_none() -> None:
@@ -904,6 +912,12 @@ def test_groups_are_judged_after_holms_correction() -> None:
         " at most 0.03 is allowed. Find 20 more positives in team = A"
     )
     assert (rule.value, rule.limit) == (1, 0)
+
+
+def test_each_group_that_loses_has_its_own_next_step() -> None:
+    rule = found(grouped(("A", 5, 60, 335, 100), ("B", 5, 55, 340, 100)), "segments")
+    assert rule.state == BROKEN
+    assert rule.needed == "Find 40 more positives in team = A, 35 more positives in team = B"
 
 
 def test_groups_that_lose_less_than_can_be_shown_are_listed() -> None:

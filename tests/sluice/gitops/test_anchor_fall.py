@@ -8,7 +8,7 @@ from sluice.gitops.anchor_fall import Fall, Measured, falls, measured
 from sluice.gitops.evidence import Evidence
 from sluice.model.classes.metrics_file import ClassMetrics, Intervals, Measures, ScoredRows
 from sluice.model.classes.metrics_file import Group as ClassGroup
-from sluice.model.diagnostics_file import (
+from sluice.model.quality.diagnostics_file import (
     CalibrationCell,
     Curves,
     Diagnostics,
@@ -16,7 +16,7 @@ from sluice.model.diagnostics_file import (
     Roc,
     ScoreHistogram,
 )
-from sluice.model.metrics_file import CrossValidation, Group, Spread
+from sluice.model.quality.metrics_file import CrossValidation, Group, Spread
 from sluice.policy import AnchorPolicy
 
 POLICY = AnchorPolicy(recall_fall=0.02, precision_fall=0.03, calibration_fall=0.01, group_fall=0.05)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sluice.gitops.evidence import Provenance
 from sluice.gitops.reproduction import Agreement, Difference, agree, differences
-from sluice.model.conversion import TOLERANCE
+from sluice.model.fit.conversion import TOLERANCE
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 HALF = (0.5, 0.5)

@@ -13,12 +13,12 @@ from support.schemas import documents
 from flows.adapters.tracking import Record
 from flows.decision.case_file import CaseFile
 from flows.steps.validate import ReportFile
-from sluice.model.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.artifact.model_artifact import Golden
+from sluice.model.artifact.reference import Reference, read_reference
+from sluice.model.fit.tuning_file import Trial, Tuning, write_tuning
 from sluice.model.json_file import Unreadable, read_json, write_json
-from sluice.model.metrics_file import Measures, Metrics, TrainedMetrics
-from sluice.model.model_artifact import Golden
-from sluice.model.reference import Reference, read_reference
-from sluice.model.tuning_file import Trial, Tuning, write_tuning
+from sluice.model.quality.diagnostics_file import Diagnostics, ProtectedCost
+from sluice.model.quality.metrics_file import Measures, Metrics, TrainedMetrics
 
 # Drawing a whole document takes long on a busy machine.
 UNHURRIED = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sluice.model.reference import Numbers, Reference, Texts
+from sluice.model.artifact.reference import Numbers, Reference, Texts
 from sluice.monitor.data import (
     NEW,
     answer_findings,

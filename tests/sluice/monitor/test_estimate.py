@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sluice.model.diagnostics_file import CalibrationCell
+from sluice.model.quality.diagnostics_file import CalibrationCell
 from sluice.monitor.day import SCORE_BINS, Day
 from sluice.monitor.estimate import calibration_error, estimate
 

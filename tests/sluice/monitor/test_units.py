@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sluice.model.reference import Numbers, histogram
+from sluice.model.artifact.reference import Numbers, histogram
 from sluice.monitor.units import changed_unit
 from sluice.served.contract import Column, Contract, Target
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.model.table import numbers
+from sluice.model.data.table import numbers
 from sluice.served.cells import read_cell, read_table_cell
 from sluice.served.contract import Column
 

@@ -7,8 +7,8 @@ import pytest
 from support import parcels
 
 from sluice.errors import Refused, UsageError
-from sluice.model.split import parts, row_hashes
-from sluice.model.table import read_table, typed
+from sluice.model.data.split import parts, row_hashes
+from sluice.model.data.table import read_table, typed
 from sluice.policy import load_policy
 from sluice.served.classes import OneAgainstRest, chosen, weights_of
 from sluice.served.contract import load_contract

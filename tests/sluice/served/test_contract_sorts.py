@@ -7,8 +7,8 @@ import pytest
 from support.rich_contract import PLACES, RICH, rich
 
 from sluice.errors import UsageError
-from sluice.model.table import read_table, typed
-from sluice.model.times import TIME
+from sluice.model.data.table import read_table, typed
+from sluice.model.data.times import TIME
 from sluice.served.contract import load_contract
 from sluice.served.days import written
 from sluice.served.encoding import feature_names, numeric_features

@@ -20,7 +20,7 @@ from support.rich_contract import rich
 
 from bento.http.records import Reader
 from sluice.errors import Refused
-from sluice.model.table import read_table, typed
+from sluice.model.data.table import read_table, typed
 from sluice.served.contract import Column, Contract, load_contract
 from sluice.served.days import written as day_written
 from sluice.served.encoding import (

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from sluice.model.metrics import confusion, measure
-from sluice.model.statistics import wilson
+from sluice.model.quality.metrics import confusion, measure
+from sluice.model.quality.statistics import wilson
 from sluice.served.error_rates import Rate, error_rates
 
 

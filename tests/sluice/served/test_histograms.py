@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 from support.model_artifacts import MODEL
 
-from sluice.model.reference import histogram
+from sluice.model.artifact.reference import histogram
 from sluice.served.contract import load_contract
 from sluice.served.histograms import Histogram, read_histograms
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec import to_builtins
 from support.model_artifacts import trained_metrics
 
-from sluice.model.metrics import by_segment, group_table, measure
-from sluice.model.operating_curve import operating_curve
+from sluice.model.quality.metrics import by_segment, group_table, measure
+from sluice.model.quality.operating_curve import operating_curve
 from sluice.served.error_rates import Rate
 from sluice.served.model_quality import ModelQuality, model_quality
 

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 from support.gate_cases import matrix, trained
 
 from sluice.errors import Refused
-from sluice.model.conversion import convert
-from sluice.model.training import fit
+from sluice.model.fit.conversion import convert
+from sluice.model.fit.training import fit
 from sluice.policy import FAMILIES
 from sluice.served.onnx_file import DOMAINS, LARGEST, MOST_NODES, OPERATORS, check
 from sluice.served.scoring import open_session, score_matrix

@@ -71,4 +71,4 @@ def test_every_template_is_filled_through_it() -> None:
                 words = {word.arg: ast.unparse(word.value) for word in node.keywords}
                 assert (words.get("autoescape"), words.get("finalize")) == ("True", "on_page"), path
                 made.append(path)
-    assert len(made) == 6
+    assert len(made) == 7

@@ -5,7 +5,7 @@ import pytest
 from support.gate_cases import SMALL
 
 from sluice.errors import UsageError
-from sluice.model.table import numbers, read_table, typed
+from sluice.model.data.table import numbers, read_table, typed
 from sluice.served.cells import read_cell, read_table_cell
 from sluice.served.contract import Contract, load_contract
 from sluice.served.reading import Reading

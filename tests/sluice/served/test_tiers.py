@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluice.errors import UsageError
@@ -45,6 +45,7 @@ LIMITS = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=3, unique=True).ma
 
 
 @given(LIMITS, st.floats(0, 1), st.floats(0, 1))
+@example([0.01, 0.010000000000000002], 1.0, 0.0)  # equally far from 1, as floats
 def test_a_tier_is_flagged_whole_or_not_at_all(
     limits: list[float], threshold: float, probability: float
 ) -> None:

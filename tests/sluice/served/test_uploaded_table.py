@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.model_artifacts import MODEL
 
-from flows.predict.people_file import read_people
+from flows.predict.rows_file import read_rows
 from sluice.errors import Refused
 from sluice.served.contract import Contract, load_contract
 from sluice.served.uploaded_table import read_csv
@@ -60,7 +60,7 @@ def test_the_first_line_may_say_what_separates(
     )
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode())
-    for sheet in (read_csv(text.encode(), CONTRACT, "x.csv"), read_people(path, CONTRACT)):
+    for sheet in (read_csv(text.encode(), CONTRACT, "x.csv"), read_rows(path, CONTRACT)):
         assert [(row.line, row.record["age"]) for row in sheet.rows] == [(3, int(GOOD["Age"]))]
         assert [(problem.line, problem.errors[0].field) for problem in sheet.problems] == [
             (4, "Age")

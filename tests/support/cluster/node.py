@@ -146,15 +146,16 @@ def recall(running: Running) -> None:
 
 def _taken_over(running: Running) -> bool:
     """Whether its container runs since before this node was away, as a kubelet finds it."""
+    if not running.address:
+        return False
     words = ("inspect", "--format", "{{.Id}} {{.State.Running}}", running.place.container)
     found, _, runs = running.node.podman(*words, check=False).stdout.strip().partition(" ")
-    status = running.pod.get("status", {})
-    if not running.address or runs != "true":
+    if runs != "true":
         return False
-    running.container, running.started = found, True
-    ready = {one["type"]: one["status"] for one in status.get("conditions", [])}
-    running.ready = ready.get("Ready") == "True"
+    status = running.pod["status"]
     [container] = status["containerStatuses"]
+    running.container, running.began = found, status["startTime"]
+    running.started, running.ready = container["started"], container["ready"]
     running.state, running.restarts = container["state"], container["restartCount"]
     return True
 

@@ -30,12 +30,14 @@ _FAST = """  # Seconds in the place of minutes, and a machine that others use to
     patch: |-
 {rollout}  - target:
       kind: AnalysisTemplate
+      name: {template}
     patch: |-
 {analysis}"""
 _REPLACE = "      - {{op: replace, path: {path}, value: {value}}}\n"
 # Seconds without progress after which a canary is taken back.
 DEADLINE = 60
 PAUSE, LOOK = "10s", "4s"
+_FEW = 4  # pods, of which one is a quarter
 # The judge needs about a hundred requests of the canary, one or two of which come in a second.
 SCRAPED, BLOCK, LOOK_OF_JUDGE = 2, 10, "30s"
 Json = dict[str, Any]
@@ -71,14 +73,13 @@ class Story:
         return self.kube.find(_ROLLOUT) or {}
 
     @contextmanager
-    def shortcut(self, host: str) -> Iterator[None]:
-        """Somebody's route that leads to the canary alone, whatever the weights are."""
+    def shortcut(self, host: str, service: str = f"{MODEL}-canary") -> Iterator[None]:
+        """Somebody's route that leads to one Service alone, whatever the weights are."""
         [route] = documents(self.work / "base" / "route.yaml")
         route["metadata"] |= {"name": f"{MODEL}-shortcut", "namespace": SPACE}
         route["spec"]["hostnames"] = [host]
         for rule in route["spec"]["rules"]:
-            [canary] = [one for one in rule["backendRefs"] if one["name"].endswith("canary")]
-            rule["backendRefs"] = [canary | {"weight": 1}]
+            rule["backendRefs"] = [rule["backendRefs"][0] | {"name": service, "weight": 1}]
         self.kube.apply(route)
         try:
             yield
@@ -103,11 +104,15 @@ class Story:
         ]
         return {reason for reason in states if reason}
 
+    def step(self) -> int:
+        """The number of the step that a canary is in, from zero."""
+        return int(self.rollout().get("status", {}).get("currentStepIndex", 0))
+
     def weight(self) -> int:
-        """How many of a hundred requests the canary gets."""
-        [rule] = self.kube.get(_ROUTE)["spec"]["rules"]
-        [weight] = [one["weight"] for one in rule["backendRefs"] if one["name"].endswith("canary")]
-        return int(weight)
+        """How many of a hundred requests the canary gets, by the route; 0 where none knows it."""
+        rules = (self.kube.find(_ROUTE) or {"spec": {"rules": []}})["spec"]["rules"]
+        backends = [one for rule in rules for one in rule["backendRefs"]]
+        return sum(int(one["weight"]) for one in backends if one["name"].endswith("canary"))
 
     def runs(self, pod_hash: str) -> list[Json]:
         """The analyses of a version, the first one first."""
@@ -165,7 +170,8 @@ def begin(kube: Kube, folder: Path, analysis: str, more: str, deadline: int) -> 
     work = folder / "work"
     run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
     file = work / OVERLAY
-    text = file.read_text().replace("patches:\n", f"patches:\n{_fast(work, analysis, deadline)}", 1)
+    fast = _fast(work, analysis, more, deadline)
+    text = file.read_text().replace("patches:\n", f"patches:\n{fast}", 1)
     judged = [str(Path(analysis).parent)] if analysis.startswith("components/") else []
     for component in [*judged, *([more] if more else [])]:
         assert f"  # - ../../{component} " in text
@@ -221,25 +227,45 @@ def image_of(rollout: Json) -> str:
     return str(container["image"]).rpartition("@")[2]
 
 
-def _fast(work: Path, analysis: str, deadline: int) -> str:
-    """Patches that shorten the shipped pauses and looks, and let a busy machine be slow. Nothing
-    else is changed.
+def _fast(work: Path, analysis: str, more: str, deadline: int) -> str:
+    """Patches that shorten the shipped pauses and looks, and let a busy machine be slow, with as
+    many pods as it can bear. Nothing else is changed.
     """
+    changes = {"/spec/progressDeadlineSeconds": str(deadline)}
+    if "blue-green" in analysis:
+        changes["/spec/strategy/blueGreen/scaleDownDelaySeconds"] = "30"
+    else:
+        changes |= _short_steps(work)
+    if "replicas" in more:
+        changes |= {"/spec/replicas": str(_FEW), "/spec/strategy/canary/steps/0/setWeight": "25"}
+    [template] = documents(work / analysis)
+    return _FAST.format(
+        rollout=_replaced(changes),
+        template=template["metadata"]["name"],
+        analysis=_replaced(_quicker(template["spec"])),
+    )
+
+
+def _short_steps(work: Path) -> dict[str, str]:
+    """Each pause of the shipped canary, by its path."""
     [rollout] = documents(work / "base" / "rollout.yaml")
     steps = rollout["spec"]["strategy"]["canary"]["steps"]
-    changes = {"/spec/progressDeadlineSeconds": str(deadline)}
-    for number, step in enumerate(steps):
-        if "pause" in step:
-            changes[f"/spec/strategy/canary/steps/{number}/pause/duration"] = PAUSE
-    [template] = documents(work / analysis)
-    return _FAST.format(rollout=_replaced(changes), analysis=_replaced(_quicker(template["spec"])))
+    return {
+        f"/spec/strategy/canary/steps/{number}/pause/duration": PAUSE
+        for number, step in enumerate(steps)
+        if "pause" in step
+    }
 
 
 def _quicker(spec: Json) -> dict[str, str]:
     """What is shorter in an analysis, by its path."""
     judged = "web" in spec["metrics"][0]["provider"]
     look = LOOK_OF_JUDGE if judged else LOOK
-    changes = {f"/spec/metrics/{number}/interval": look for number in range(len(spec["metrics"]))}
+    changes = {}
+    for number, metric in enumerate(spec["metrics"]):
+        for wait in ("interval", "initialDelay"):
+            if wait in metric:
+                changes[f"/spec/metrics/{number}/{wait}"] = look
     wanted = {
         "scrape-seconds": f'"{SCRAPED}"',
         "maximum-p95-seconds": '"2"',

@@ -16,7 +16,7 @@ from support.cluster.candidates import Workshop
 from support.cluster.story import HOST, KEY
 from support.cluster.whole import Cluster
 
-from sluice.model.model_artifact import golden
+from sluice.model.artifact.model_artifact import golden
 from sluice.served.scoring import load_model
 
 # Requests a second: the canary's twentieth is twenty in a little more than ten seconds.

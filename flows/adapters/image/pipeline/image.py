@@ -17,7 +17,7 @@ from flows.adapters.image import base_image, carried, layers, tarball, unpacked,
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.debian_root import PYTHON
 from flows.adapters.image.layers import Layer
-from flows.adapters.image.pipeline import packages, programs
+from flows.adapters.image.pipeline import packages, programs, shelf
 from flows.adapters.image.pipeline.source import Source
 from flows.adapters.registry import registry
 from flows.adapters.registry.layout import Layout
@@ -70,7 +70,8 @@ class Built:
 
 def build(project: Path, source: Source, cache: Path, say: Callable[[str], None]) -> Built:
     """Build the image, or take it from the machine's `cache`: what did not change since is not done
-    again. The first time takes four minutes and downloads 400 MB; `say` is told what is done.
+    again, and what no build used for a month goes. The first time takes four minutes and downloads
+    400 MB; `say` is told what is done.
 
     Raises UsageError where bento/base.lock names an image, SluiceError where a part cannot be had.
     """
@@ -95,12 +96,15 @@ def build(project: Path, source: Source, cache: Path, say: Callable[[str], None]
         layers.compress(code, Path(scratch) / "code.gz")
         found.append(layers.layer(code, Path(scratch) / "code.gz", "Sluice"))
         labels = _labels(project, source)
-        place = Layout(cache / "pipeline" / "layout")
+        tag = _tag(found, labels)
+        place = Layout(shelf.image(cache, tag))
         run = {**_RUN, "Labels": labels}
         digest = layers.assemble(place.folder, found, run, base.entry.arch, labels)
         size = sum(path.stat().st_size for path in (base.tar, tools, site, models, code))
-    tag = _tag(found, labels)
     place.put_manifest(tag, registry.manifest(place, digest))
+    for path in (tools, site, models, place.folder, *(one.file for one in found[:-1])):
+        shelf.used(path)
+    shelf.sweep(cache)
     pulled = sum(one.file.stat().st_size for one in found[:-1])
     return Built(place, tag, digest, pulled, size, labels)
 
@@ -132,7 +136,7 @@ def _tag(found: Iterable[Layer], labels: Mapping[str, str]) -> str:
 def _layer(cache: Path, archive: Path, by: str) -> Layer:
     """The layer of an archive of the cache, compressed once."""
     name = file_sha256(archive)
-    kept = cache / "pipeline" / f"{name}.gz"
+    kept = shelf.place(cache) / f"{name}.gz"
     packed = machine_cache.kept(kept, lambda part: layers.compress(archive, part))
     return layers.layer(archive, packed, by)
 
@@ -154,7 +158,7 @@ def _carried(project: Path, cache: Path, base: Base) -> Path:
                 shutil.copyfile(note, folder / "base" / note.name)
             tarball.pack(folder, carried.PLACE.as_posix().strip("/"), part)
 
-    return machine_cache.kept(cache / "pipeline" / f"{key}.tar", make)
+    return machine_cache.kept(shelf.place(cache) / f"{key}.tar", make)
 
 
 def _code(source: Source, base: Base, scratch: Path, target: Path) -> None:

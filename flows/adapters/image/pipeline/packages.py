@@ -11,6 +11,7 @@ from flows.adapters import machine_cache
 from flows.adapters.image import base_image, tarball, unpacked, wheels
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.debian_root import PYTHON
+from flows.adapters.image.pipeline import shelf
 
 PLACE = "usr/local"
 SITE = f"lib/python{PYTHON}/dist-packages"
@@ -61,7 +62,7 @@ def archive(project: Path, cache: Path, base: Base) -> Path:
     Raises SluiceError where a wheel cannot be had.
     """
     locked = wheels.requirements(project, GROUP)
-    kept = cache / "pipeline" / f"{key(locked, base)}.tar"
+    kept = shelf.place(cache) / f"{key(locked, base)}.tar"
     return machine_cache.kept(kept, lambda part: _make(locked, base, part))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from flows.adapters import machine_cache
 from flows.adapters.image.base_image import SUITE, Entry, arch, debootstrap, entries_of
+from flows.adapters.image.pipeline import shelf
 from flows.adapters.plain_text import say
 from flows.adapters.process import CommandFailed, run_bytes
 from sluice.errors import SluiceError, UsageError, cause
@@ -111,7 +112,7 @@ def archive(project: Path, cache: Path, say: Callable[[str], None]) -> Path:
     `locked`, and CommandFailed where mmdebstrap fails.
     """
     entry = locked(project)
-    kept = cache / "pipeline" / f"{key(entry)}.tar"
+    kept = shelf.place(cache) / f"{key(entry)}.tar"
 
     def make(part: Path) -> None:
         moved = sorted(set(_made(entry, part)) - set(entry.packages))

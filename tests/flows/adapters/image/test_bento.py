@@ -18,7 +18,7 @@ from flows.adapters.image import bento
 from flows.adapters.image.image_tools import REAL
 from flows.adapters.process import run
 from sluice.errors import SluiceError, UsageError
-from sluice.model.model_artifact import Golden, compare_golden
+from sluice.model.artifact.model_artifact import Golden, compare_golden
 
 VERSION = "0123456789abcdef"
 

@@ -8,7 +8,7 @@ from flows.engine.perform import Plainly
 from flows.engine.step import Step
 from flows.facts.split_rows import SplitRows
 from flows.orchestration.real_tools import real_tools
-from sluice.model.model_artifact import Golden
+from sluice.model.artifact.model_artifact import Golden
 
 
 def _inputs(rows: int) -> dict[str, str]:

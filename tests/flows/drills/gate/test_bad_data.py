@@ -11,7 +11,7 @@ from support.model_artifacts import MODEL
 
 from flows.drills.gate.bad_data import BadData, data
 from models.attrition import sample
-from sluice.model.table import read_table
+from sluice.model.data.table import read_table
 from sluice.served.contract import Contract, load_contract
 
 CONTRACT = load_contract((MODEL / "contract.toml").read_text(encoding="utf-8"))

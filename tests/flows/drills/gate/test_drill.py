@@ -34,7 +34,7 @@ from flows.project import settings
 from models.attrition import sample
 from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 from sluice.gitops.state import Standing
-from sluice.model.table import read_table
+from sluice.model.data.table import read_table
 
 ROWS = 20_000
 # Every rule of the gate, and what looks before and after them.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flows.drills.gate.kept import kept
 from flows.drills.gate.parts import Parts, count
 from flows.engine.step import Step
-from sluice.model.split import PARTS
+from sluice.model.data.split import PARTS
 
 
 def test_the_parts_are_those_of_the_split_in_its_order() -> None:

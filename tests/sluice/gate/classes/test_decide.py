@@ -1,22 +1,25 @@
 """The gate for several classes: what an honest model gets, and which rule stops what."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from support.holdouts import require_readable
 from support.parcels import POLICY
 
 from sluice.class_policy import ClassFloor, ClassPolicy
+from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Rule
 from sluice.gate.classes.case import Classifier, Holdout
 from sluice.gate.classes.decide import decide
 from sluice.gate.decide import Verdict
 from sluice.model.classes.trained import Part, Ships, released_metrics
 from sluice.model.classes.trained import trained_metrics as trained
-from sluice.model.tuning_file import Trial
-from sluice.policy import GatePolicy, load_policy
+from sluice.model.fit.tuning_file import Trial
+from sluice.policy import GatePolicy, GroupFloor, load_policy
 from sluice.served.words import Words
 
 CLASSES = ("a", "b", "c")
@@ -92,7 +95,10 @@ def decided(
 ) -> Verdict:
     policy: GatePolicy = replace(GATE, **changed)  # type: ignore[arg-type]
     found = metrics_of(rows) if metrics is None else metrics
-    return decide(found, rows, facts, policy, limits, WORDS)
+    verdict = decide(found, rows, facts, policy, limits, WORDS)
+    for one in verdict.rules:
+        require_readable(one)
+    return verdict
 
 
 def rule(verdict: Verdict, name: str) -> Rule:
@@ -243,6 +249,24 @@ def test_a_worse_model_is_refused() -> None:
         assert rule(verdict, name).state == BROKEN
 
 
+@pytest.mark.parametrize(
+    ("margin", "needed"),
+    [
+        (0.02, r"Answer about \d more parcels rightly"),
+        (0.04, r"Label [\d,]+ further parcels, if the difference stays"),
+    ],
+)
+def test_a_loss_that_chance_may_have_made_is_told_by_how_far_it_is_from_the_margin(
+    margin: float, needed: str
+) -> None:
+    """Beyond it answers have to become right; within it more labels tell."""
+    rows = holdout(known=1.8, champion=1.95)
+    looked = rule(decided(rows, margin=margin, segment_margin=0.5), "not_worse")
+    assert looked.state == OPEN
+    assert "differs by -0.0252 [" in looked.sentence
+    assert re.fullmatch(needed, looked.needed)
+
+
 def test_a_use_of_the_holdout_that_came_before_makes_it_harder_to_be_better() -> None:
     rows = holdout(known=2.2, champion=1.2)
     first, later = (rule(decided(rows, facts=Facts(uses=uses)), "better") for uses in (0, 5))
@@ -268,6 +292,95 @@ def test_a_group_that_loses_is_named() -> None:
     assert rule(verdict, "segments").state == BROKEN
     assert "side = y" in rule(verdict, "segments").sentence
     assert "side = x" not in rule(verdict, "segments").sentence
+
+
+def test_a_group_has_a_floor_of_its_own() -> None:
+    rows = holdout()
+    inside = rows.segments["side"] == "x"
+    right = rows.candidate.answered == rows.labels
+    mean = np.mean([right[inside & (rows.labels == place)].mean() for place in range(3)])
+    for floor, state in ((0.5, MET), (0.99, BROKEN)):
+        looked = rule(decided(rows, group_floors=(GroupFloor("side = x", floor),)), "group_floors")
+        assert (looked.state, looked.value) == (state, float(state != MET))
+        assert looked.sentence.startswith(f"Mean recall of side = x is {mean:.4f} with a")
+    assert looked.needed == "Answer more rightly in side = x"
+
+
+@pytest.mark.parametrize("group", ["side = z", "place = x"])
+def test_a_group_that_nobody_is_in_waits(group: str) -> None:
+    floors = (GroupFloor("side = y", 0.5), GroupFloor(group, 0.5))
+    looked = rule(decided(holdout(), group_floors=floors), "group_floors")
+    assert (looked.state, looked.value) == (OPEN, 1.0)
+    assert f"; The holdout has no row of {group}; at least one is required" in looked.sentence
+    assert looked.needed == f"Label rows of {group}, or correct its name"
+
+
+def test_a_segment_that_is_required_has_rows_enough_of_every_class() -> None:
+    rows = holdout(known=2.0, champion=2.0)
+    names, rarest = rows.segments["side"], rows.labels == 2
+    fewest = {name: int(((names == name) & rarest).sum()) for name in ("x", "y")}
+    few, more = sorted(fewest, key=lambda name: fewest[name])
+    assert fewest[few] < fewest[more]
+    enough = decided(rows, segments_required=("side",), segment_positives=fewest[few])
+    assert "segments_required" not in {one.rule for one in enough.rules}
+    wanted = ("side", "place")
+    short = decided(rows, segments_required=wanted, segment_positives=fewest[more])
+    looked = rule(short, "segments_required")
+    assert looked.state == OPEN
+    assert looked.needed == f"Label more rows of place, side = {few}"
+    alone = decided(holdout(), segments_required=wanted, segment_positives=10_000)
+    assert "segments_required" not in {one.rule for one in alone.rules}
+
+
+def test_a_champion_without_an_anchor_waits() -> None:
+    """However much better the candidate is."""
+    verdict = decided(replace(holdout(known=2.5, champion=1.0), anchor=None))
+    assert (verdict.verdict, verdict.refresh) == ("HOLD", False)
+    assert rule(verdict, "better").state == MET
+    assert rule(verdict, "anchored").needed == "Run `sluice anchor set champion`"
+
+
+@pytest.mark.parametrize(("more", "state"), [(0, MET), (3, OPEN)])
+def test_after_a_change_of_the_split_the_rarest_class_has_enough_left(
+    more: int, state: str
+) -> None:
+    rows = holdout(known=2.0, champion=2.0)
+    left = int((rows.labels == 2).sum())
+    facts = Facts(left_out=1_234)
+    looked = rule(decided(rows, facts=facts, least_positives=left + more), "split_changed")
+    assert (looked.state, looked.value, looked.limit) == (state, left, left + more)
+    assert looked.needed == (f"Label {more} more of 'c'" if more else "")
+    assert looked.sentence == (
+        f"The split changed: 1,234 rows that a compared model has seen are left out, and {left} of"
+        f" 'c' are left; at least {left + more} are required"
+    )
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+def test_a_later_look_has_a_part_of_the_level_for_itself(looks: int) -> None:
+    verdict = decided(holdout(known=2.5, champion=2.4), facts=Facts(uses=1, looks=looks))
+    limit = spending.grouped_level(GATE.level, 1, looks)
+    assert rule(verdict, "better").limit == limit < spending.first_level(GATE.level, 1)
+
+
+@pytest.mark.parametrize(
+    ("mute", "accepted", "said"),
+    [
+        (("champion",), 0.9, "The champion accepts 90.0 % of the holdout rows; at least 95 % is"),
+        (("champion", "anchor"), 0.9, "The champion and the anchor accept 90.0 % of the holdout"),
+        (("anchor",), 1.0, "The anchor cannot score every holdout row; a score of each is"),
+        ((), 0.9, "The compared models accept 90.0 % of the holdout rows; at least 95 % is"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(
+    mute: tuple[str, ...], accepted: float, said: str
+) -> None:
+    rows = holdout(known=2.0, champion=2.0)
+    silent = Classifier("old", np.full((ROWS, 3), np.nan), EVEN)
+    rows, facts = replace(rows, **dict.fromkeys(mute, silent)), Facts(accepted=accepted)
+    verdict = decided(rows, facts=facts, comparable_share=0.95)
+    assert rule(verdict, "comparable").sentence.startswith(said)
+    assert rule(verdict, "comparable").state == OPEN
 
 
 def test_a_champion_that_cannot_be_scored_blocks_and_may_be_set_aside() -> None:

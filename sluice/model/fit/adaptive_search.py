@@ -1,0 +1,267 @@
+"""A search that begins with what fits the table, and ends a trial as soon as it falls behind.
+
+Its budget is a count of fits: half of what the trials of the policy would take on all folds. Each
+family begins at one point that follows from the size of the table, and is judged on all folds. A
+family that is surely behind the best after its first round gets no other. The others take turns: a
+few points at once, each judged on two folds; Wilcoxon's signed-rank test of these against the same
+folds of the best so far says whether the other folds are worth their fits. Nothing depends on time
+or on the number of processors, so equal inputs have an equal winner.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluice.model.fit.search_space import Space, space_of, table_of
+from sluice.model.fit.training import (
+    Fold,
+    Progress,
+    Rows,
+    all_folds,
+    judge_fold,
+    one_thread_each,
+    preload,
+    trial_of,
+    tune,
+    tuning_of,
+    weighted,
+)
+from sluice.model.fit.tuning_file import Parameters, Trial, Tuning, whole
+from sluice.policy import ADAPTIVE, SearchPolicy
+
+if TYPE_CHECKING:
+    import optuna
+    from joblib import Parallel
+
+Point = tuple[str, Parameters]  # a family and its parameters
+Scores = list[tuple[float, float]]  # average precision and ROC-AUC of each fold
+Judge = Callable[[Sequence[Point], Iterable[int]], list[Scores]]
+
+MOST_ROWS = 100_000  # settings are told apart on so many as well as on more
+_AT_ONCE = 2  # points of one round: a fixed number, because that of the workers must not show
+_FIRST_FOLDS = 2  # of a trial, before the pruner is asked
+# Two folds that are both worse have a one-sided p of 1/4; there is no smaller one for two.
+_BEHIND = 0.3
+_SURELY = 2.0  # standard errors of a paired difference
+_HOPELESS = 5.0  # times what is surely behind: no setting of a family makes that up
+_AT_RANDOM = 4  # trials before the sampler follows what it has seen
+
+
+def rows_looked_at(rows: int, seed: int) -> np.ndarray | None:
+    """The places of the rows that a search looks at, ascending, drawn by chance where there are
+    more than MOST_ROWS; None for all of them.
+    """
+    if rows <= MOST_ROWS:
+        return None
+    chance = np.random.default_rng(seed)
+    return np.sort(chance.choice(rows, MOST_ROWS, replace=False, shuffle=False))
+
+
+def fits_of(policy: SearchPolicy) -> int:
+    """How many fits a search takes, at most, by the method of the policy."""
+    return most_fits(policy) if policy.method == ADAPTIVE else policy.trials * policy.folds
+
+
+def most_fits(policy: SearchPolicy) -> int:
+    """How many fits a search takes at most: half of those of all trials on all folds, and at least
+    one trial of each family.
+    """
+    return max(policy.trials * policy.folds // 2, len(policy.families) * policy.folds)
+
+
+def searched(
+    rows: Rows,
+    policy: SearchPolicy,
+    progress: Progress,
+    workers: int,
+    groups: np.ndarray | None = None,
+    times: np.ndarray | None = None,
+) -> Tuning:
+    """Search by the method of the policy; the arguments are as those of `training.tune`."""
+    if policy.method == ADAPTIVE:
+        return search(rows, policy, progress, workers, groups, times)
+    return tune(
+        rows.features,
+        rows.labels,
+        rows.numeric,
+        policy,
+        progress,
+        workers,
+        groups=groups,
+        times=times,
+        coding=rows.coding,
+        weights=rows.weights,
+        monotone=rows.monotone,
+    )
+
+
+def search(
+    rows: Rows,
+    policy: SearchPolicy,
+    progress: Progress,
+    workers: int = 1,
+    groups: np.ndarray | None = None,
+    times: np.ndarray | None = None,
+) -> Tuning:
+    """Search the families of a policy within `most_fits`; the arguments are as those of
+    `training.tune`.
+
+    Trials are in the order in which they were asked for. One that was ended early has the scores
+    of its first folds, and never wins.
+    """
+    from joblib import Parallel
+
+    preload()  # what threads import sets the filters of warnings back
+    folds = all_folds(rows.labels, groups, times, policy)
+    table = table_of(rows, folds[-1][0])
+    weight = weighted({}, policy)
+    spaces = {family: space_of(family, table, weight) for family in policy.families}
+    with Parallel(n_jobs=workers, prefer="threads") as parallel, one_thread_each():
+        judge = _judge(parallel, rows, folds)
+        race = _Race(_study(policy.seed), spaces, judge, len(folds), progress)
+        race.begin()
+        race.go_on(most_fits(policy))
+    return tuning_of(race.trials)
+
+
+def _study(seed: int) -> "optuna.Study":
+    import optuna
+
+    warnings.filterwarnings("ignore", message="WilcoxonPruner is experimental")  # it is pinned
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=_AT_RANDOM)
+    pruner = optuna.pruners.WilcoxonPruner(p_threshold=_BEHIND, n_startup_steps=_FIRST_FOLDS)
+    return optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+
+
+def _judge(parallel: "Parallel", rows: Rows, folds: Sequence[Fold]) -> Judge:
+    """What gives the scores of points on some folds: a list for each point, folds in order."""
+    from joblib import delayed
+
+    def judged(points: Sequence[Point], places: Iterable[int]) -> list[Scores]:
+        chosen = [folds[place] for place in places]
+        jobs = [
+            delayed(judge_fold)(family, parameters, rows, fold)
+            for family, parameters in points
+            for fold in chosen
+        ]
+        flat = list(parallel(jobs))
+        return [flat[at * len(chosen) : (at + 1) * len(chosen)] for at in range(len(points))]
+
+    return judged
+
+
+@dataclass
+class _Race:
+    """Families and their trials so far; `fits` and `rounds` are counts."""
+
+    study: "optuna.Study"
+    spaces: dict[str, Space]
+    judge: Judge
+    folds: int
+    progress: Progress
+    trials: list[Trial] = field(default_factory=list)
+    fits: int = 0
+    rounds: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, list[Parameters]] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Judge the first point of each family on all folds."""
+        for family, space in self.spaces.items():
+            self.beside[family] = space.neighbours
+            self.study.enqueue_trial(space.start)
+        asked = [self.study.ask() for _ in self.spaces]
+        points = _points(asked, list(self.spaces.values()))
+        scores = self.judge(points, range(self.folds))
+        for trial, point, found in zip(asked, points, scores, strict=True):
+            self._report(trial, found, range(self.folds))
+            self._end(trial, point, found)
+
+    def go_on(self, most: int) -> None:
+        """One round after the other, as long as all of its fits are within the most."""
+        while self.fits + self.folds <= most:
+            family = self._next_family()
+            self.rounds[family] = self.rounds.get(family, 0) + 1
+            self._round(family, min(_AT_ONCE, (most - self.fits) // self.folds))
+
+    def _round(self, family: str, count: int) -> None:
+        """So many points of a family: all on the first folds, on the others what is not behind."""
+        first = range(min(_FIRST_FOLDS, self.folds))
+        rest = range(len(first), self.folds)
+        asked = [self._asked(family) for _ in range(count)]
+        points = _points(asked, [self.spaces[family]] * count)
+        scores = self.judge(points, first)
+        for trial, found in zip(asked, scores, strict=True):
+            self._report(trial, found, first)
+        going = [place for place, trial in enumerate(asked) if not trial.should_prune()]
+        more = self.judge([points[place] for place in going], rest)
+        for place, others in zip(going, more, strict=True):
+            scores[place] = scores[place] + others
+            self._report(asked[place], scores[place], rest)
+        for trial, point, found in zip(asked, points, scores, strict=True):
+            self._end(trial, point, found)
+
+    def _asked(self, family: str) -> "optuna.Trial":
+        """The next point of a family: beside its start first, then as the sampler proposes."""
+        if self.beside[family]:
+            self.study.enqueue_trial(self.beside[family].pop(0))
+        return self.study.ask()
+
+    def _report(self, trial: "optuna.Trial", scores: Scores, places: Iterable[int]) -> None:
+        """Tell the pruner these folds of a trial, each less that of the first trial: folds differ
+        more than settings do.
+        """
+        gains = self._gains(scores)
+        for place in places:
+            trial.report(gains[place], place)
+
+    def _gains(self, scores: Scores) -> list[float]:
+        first = self.trials[0].folds if self.trials else tuple(score for score, _ in scores)
+        return [score - base for (score, _), base in zip(scores, first, strict=False)]
+
+    def _end(self, trial: "optuna.Trial", point: Point, scores: Scores) -> None:
+        """Keep a trial, and tell the sampler how it ended."""
+        from optuna.trial import TrialState
+
+        if len(scores) == self.folds:
+            self.study.tell(trial, float(np.mean(self._gains(scores))))
+        else:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        self.fits += len(scores)
+        self.trials.append(trial_of(len(self.trials), *point, scores))
+        self.progress(self.trials[-1])
+
+    def _next_family(self) -> str:
+        """The one with the fewest rounds of those that may still win; of equals the better one.
+        Each that is not hopeless has one: where a family begins need not be where it is good.
+        """
+        best = {family: self._best(family) for family in self.spaces}
+        leader = tuning_of(list(best.values())).winner
+        running = [
+            family
+            for family, trial in best.items()
+            if not _surely_behind(trial, leader, 1.0 if family in self.rounds else _HOPELESS)
+        ]
+        return min(running, key=lambda name: (self.rounds.get(name, 0), -best[name].score))
+
+    def _best(self, family: str) -> Trial:
+        return tuning_of([one for one in whole(self.trials) if one.family == family]).winner
+
+
+def _points(asked: Sequence["optuna.Trial"], spaces: Sequence[Space]) -> list[Point]:
+    pairs = zip(asked, spaces, strict=True)
+    return [(space.family, space.suggested(trial)) for trial, space in pairs]
+
+
+def _surely_behind(trial: Trial, leader: Trial, times: float) -> bool:
+    """Whether a trial is behind by more than what folds say of the difference, and by more than so
+    many times the standard error of the leader's score, which other settings of the same family may
+    make up.
+    """
+    lost = np.subtract(leader.folds, trial.folds)
+    error = float(lost.std(ddof=1)) / len(lost) ** 0.5
+    known = leader.std / (len(leader.folds) - 1) ** 0.5
+    return float(lost.mean()) > max(_SURELY * error, times * known)

@@ -1,0 +1,148 @@
+"""The release of a fleet from end to end: what is new, what is replaced, what keeps its champion,
+and one image that serves all of it by key.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from support import environment, fleets
+from support.asgi import client
+from support.fleets import COLUMN, NAME, OTHER, USUAL
+
+from bento import process
+from bento.answers import load_served
+from bento.ops.settings import load
+from flows.audit import find_release, reproduce, verify
+from flows.engine.outcome import Outcome
+from flows.fleet import pipeline
+from flows.gitops import manifest_repo
+from flows.project import settings
+from sluice.errors import Refused, UsageError
+from sluice.fleet.changes import KEPT, NEW, NONE, REPLACED, Changes
+from sluice.identity import folder_hash
+from sluice.served.scoring import load_model
+
+LARGE = {"Bern": 2400, "Genf": 2400, "Lyon": 2400}
+SMALL = {"Ulm": 60, "Zug": 9}
+KEYS = [*LARGE, *SMALL]
+
+
+def changed(home: Path) -> Changes:
+    """The table of the newest release."""
+    content = (home / "evidence" / NAME / "changes.json").read_bytes()
+    return msgspec.json.decode(content, type=Changes)
+
+
+def became(home: Path) -> dict[str, str]:
+    """What became of each model."""
+    return {one.key: one.change for one in changed(home).models}
+
+
+def artifact(home: Path) -> Path:
+    """The artifact of the fleet that is live, in the store."""
+    live = manifest_repo.live(settings.load(), NAME)
+    assert live is not None and live.champion is not None
+    for path in (home / "store" / "fleet-join").glob("*/model"):
+        if folder_hash(path) == live.champion.model:
+            return path
+    raise AssertionError("the artifact is not in the store")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Outcome]]:
+    """A project whose first fleet was released."""
+    folder = tmp_path_factory.mktemp("fleet")
+    fleets.write(folder / "project", fleets.table(LARGE | SMALL), KEYS)
+    with environment.kept():
+        os.environ |= {
+            "SLUICE_HOME": str(folder / "home"),
+            "SLUICE_PROJECT": str(folder / "project"),
+            "SLUICE_WORKERS": "1",
+            "SLUICE_TRACKING_URI": "",
+        }
+        (folder / "home").mkdir()
+        yield folder, fleets.release()
+
+
+def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
+    first: tuple[Path, Outcome],
+) -> None:
+    folder, outcome = first
+    home = folder / "home"
+    assert (outcome.outcome, outcome.verdict) == ("promoted", "PROMOTE"), outcome.sentence
+    assert became(home) == dict.fromkeys(LARGE, NEW) | dict.fromkeys(SMALL, NONE)
+    reasons = {one.key: one.sentence for one in changed(home).models}
+    assert reasons["Zug"].startswith("its ")
+    assert "of each are required" in reasons["Zug"]
+    before = load_model(artifact(home))
+    [key] = [column for column in before.contract.features if column.name == COLUMN]
+    assert key.values == tuple(LARGE)
+    traced = find_release.trace(settings.load(), "live", NAME)
+    assert verify.verify(settings.load(), traced).problems == []
+    with pytest.raises(UsageError, match="is a fleet by 'Shop'"):
+        reproduce.reproduce(settings.load(), traced, None, print)
+
+    # Again: nothing is left to do, and no use of the holdout is spent.
+    again = fleets.release()
+    assert (again.outcome, again.release) == ("nothing to do", outcome.release)
+
+    # Another world in one shop; in the others nothing is to be gained.
+    rows = fleets.table(LARGE | SMALL, lambda shop: OTHER if shop == "Genf" else USUAL, seed=2)
+    fleets.point(folder / "project", rows)
+    second = fleets.release()
+    assert second.outcome == "promoted", second.sentence
+    told = became(home)
+    assert told["Genf"] == REPLACED
+    assert {told[shop] for shop in ("Bern", "Lyon")} == {KEPT}
+    assert {told[shop] for shop in SMALL} == {NONE}
+    after = load_model(artifact(home))
+    assert after.threshold == before.threshold
+
+    record = {f"F{number}": 0.3 for number in range(5)} | {"Way": "van"}
+    records = [{COLUMN: shop, **record} for shop in LARGE]
+    pairs = zip(before.score_records(records), after.score_records(records), strict=True)
+    scores = dict(zip(LARGE, pairs, strict=True))
+    assert scores["Bern"][0] == scores["Bern"][1]
+    assert scores["Lyon"][0] == scores["Lyon"][1]
+    assert abs(scores["Genf"][0] - scores["Genf"][1]) > 1e-3
+    page = (home / "evidence" / NAME / "evidence.html").read_text(encoding="utf-8")
+    assert "champion kept" in page
+    assert "replaced by a better one" in page
+
+
+def test_the_service_answers_by_key_and_refuses_a_key_without_a_model(
+    first: tuple[Path, Outcome],
+) -> None:
+    served = load_served(artifact(first[0] / "home"), f"{NAME}:1", "")
+    app, ends = process.start(served, load({}))
+    record = {f"F{number}": 0.3 for number in range(5)} | {"Way": "van"}
+    with client(app) as asking:
+        known = asking.post("/predict", json={COLUMN: "Bern", **record})
+        batch = asking.post("/predict_batch", json=[{COLUMN: key, **record} for key in LARGE])
+        unknown = asking.post("/predict", json={COLUMN: "Zug", **record})
+    for end in ends:
+        end()
+    assert known.status_code == 200
+    expected = served.model.score_records([{COLUMN: key, **record} for key in LARGE])
+    told = [one["probability"] for one in batch.json()]
+    assert told == pytest.approx(expected.tolist())
+    assert known.json()["probability"] == pytest.approx(told[0])
+    assert len(set(told)) == len(LARGE)
+    assert unknown.status_code == 400
+    assert "Zug" in unknown.text
+    assert "Bern" in unknown.text
+
+
+@pytest.mark.usefixtures("first")
+def test_what_cannot_be_kept_beside_new_models_is_refused() -> None:
+    request = fleets.asked()
+    with pytest.raises(Refused, match="has a model for each 'Shop', and --each is 'Way'"):
+        pipeline.opponents_of(request, "Way")
+    text = request.contract_text.replace("maximum = 9.0", "maximum = 8.0", 1)
+    with pytest.raises(Refused, match=r"the contract changed since release \d: F0"):
+        pipeline.opponents_of(replace(request, contract_text=text), COLUMN)
+    assert pipeline.opponents_of(request, COLUMN).fleet is not None
