@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from flows.adapters.files import write_atomic
 from flows.project.models import model_folder, models
 from flows.project.root import ROOT
+from scripts.generated_page import write_or_check
 from sluice.served.contract import Column, Contract, load_contract
 
 PAGE = ROOT / "docs" / "columns.md"
@@ -111,23 +111,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or with `--check` say whether it is up to date; the exit code."""
-    if list(arguments) not in ([], ["--check"]):
-        print("usage: python -m scripts.column_docs [--check]", file=sys.stderr)
-        return 2
-    text, name = page(), PAGE.relative_to(ROOT)
-    if arguments:
-        if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-            return 0
-        print(
-            f"Error: {name} does not say what the contracts say\n  Run: python -m"
-            " scripts.column_docs",
-            file=sys.stderr,
-        )
-        return 1
-    write_atomic(PAGE, text.encode())
-    PAGE.chmod(0o644)
-    print(f"wrote {name}")
-    return 0
+    return write_or_check(arguments, "scripts.column_docs", page, PAGE, "what the contracts say")
 
 
 if __name__ == "__main__":

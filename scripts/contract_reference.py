@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
-from flows.adapters.files import write_atomic
 from flows.project.root import ROOT
+from scripts.generated_page import write_or_check
 from sluice.served import contract, contract_words, days, expressions, reading
 from sluice.served.contract_sorts import MOST_VALUES
 from sluice.served.words import Statements
@@ -250,23 +250,9 @@ def _rows(head: Sequence[str], declared: Iterable[str], said: Mapping[str, tuple
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or with `--check` say whether it is up to date; the exit code."""
-    if list(arguments) not in ([], ["--check"]):
-        print("usage: python -m scripts.contract_reference [--check]", file=sys.stderr)
-        return 2
-    text, name = page(), PAGE.relative_to(ROOT)
-    if not arguments:
-        write_atomic(PAGE, text.encode())
-        PAGE.chmod(0o644)
-        print(f"wrote {name}")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(
-        f"Error: {name} does not say what the language of contracts is\n  Run: python -m"
-        " scripts.contract_reference",
-        file=sys.stderr,
+    return write_or_check(
+        arguments, "scripts.contract_reference", page, PAGE, "what the language of contracts is"
     )
-    return 1
 
 
 if __name__ == "__main__":

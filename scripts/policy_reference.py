@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from flows.adapters.files import write_atomic
 from flows.project.root import ROOT
+from scripts.generated_page import write_or_check
 from sluice.class_policy import gate_of_classes
 from sluice.errors import UsageError
 from sluice.policy import (
@@ -554,23 +554,9 @@ def _rows(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or with `--check` say whether it is up to date; the exit code."""
-    if list(arguments) not in ([], ["--check"]):
-        print("usage: python -m scripts.policy_reference [--check]", file=sys.stderr)
-        return 2
-    text, name = page(), PAGE.relative_to(ROOT)
-    if not arguments:
-        write_atomic(PAGE, text.encode())
-        PAGE.chmod(0o644)
-        print(f"wrote {name}")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(
-        f"Error: {name} does not say what a policy may hold\n  Run: python -m"
-        " scripts.policy_reference",
-        file=sys.stderr,
+    return write_or_check(
+        arguments, "scripts.policy_reference", page, PAGE, "what a policy may hold"
     )
-    return 1
 
 
 if __name__ == "__main__":
