@@ -33,7 +33,7 @@ def policy() -> str:
     """The shipped policy with floors that these models meet."""
     text = (ROOT / "models" / "attrition" / "policy.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
-    document["gate"] |= {"recall_floor": 0.3, "precision_floor": 0.3}
+    document["gate"] |= {"recall_floor": 0.3, "precision_floor": 0.3, "told": "figures"}
     return tomli_w.dumps(document)
 
 

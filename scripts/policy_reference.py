@@ -23,6 +23,7 @@ from sluice.policy import (
     FIGURES,
     INCLUDED,
     LOOK_CHOICES,
+    PROMOTED,
     SAMPLED,
     WORDS,
     Policy,
@@ -236,9 +237,10 @@ _SAID: Mapping[str, tuple[str, str]] = {
     ),
     "gate.cost_of_a_false_alarm": ("the other cost", "in the same unit"),
     "gate.told": (
-        f"what leaves a release of a look at the holdout: its `{FIGURES}`, or `{WORDS}`, which are"
-        " whether it is promoted; then no HOLD replaces a champion",
-        f"`{WORDS}` where somebody may have a reason to steer by figures",
+        f"what leaves a release of a look at the holdout: what the whole of it measured of what is"
+        f" `{PROMOTED}`, and beside the word for all others what validation says; its `{FIGURES}`;"
+        f" or `{WORDS}` alone. Only with `{FIGURES}` may a HOLD replace a champion",
+        f"`{PROMOTED}`, as every drafted policy has; `{FIGURES}` where nobody steers by them",
     ),
     "drift.drifted": (
         "the population stability index from which a column has drifted",
@@ -360,7 +362,7 @@ _CHECKED: Mapping[str, str] = {
     "gate.segments_required": "segments of the contract",
     "gate.look_choice": " or ".join(f"`{choice}`" for choice in LOOK_CHOICES),
     "gate.group_floors": f"each {_SHARE}",
-    "gate.told": f"`{FIGURES}` or `{WORDS}`",
+    "gate.told": f"`{PROMOTED}`, `{FIGURES}` or `{WORDS}`",
     "drift.drifted": "above 0",
     "drift.strong": "above 0",
     "monitor.level": "above 0 and at most 0.5",

@@ -581,9 +581,6 @@ def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
     if gate.told not in (FIGURES, PROMOTED, WORDS):
         what = f"{source}: [gate] told is {gate.told!r}"
         raise UsageError(what, f"Known: {FIGURES}, {PROMOTED}, {WORDS}.")
-    if several and gate.told == PROMOTED:
-        what = f"{source}: [gate] told is {gate.told!r} beside [{CLASSES}]"
-        raise UsageError(what, f"With several classes it is {FIGURES} or {WORDS}.")
     if gate.look_choice == "best" and not gate.look_days:
         what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
         raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")

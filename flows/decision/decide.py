@@ -2,21 +2,23 @@
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from flows.decision.case_file import CaseFile, Opponent
 from flows.decision.scores_file import Scores, read_scores
 from flows.facts.step_files import CASE, METRICS, SCORES
 from sluice.class_policy import ClassPolicy
+from sluice.gate.case import HOLDOUT, Rule
 from sluice.gate.classes import case as classes_case
 from sluice.gate.classes.case import Classifier
 from sluice.gate.classes.decide import decide as decide_classes
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
+from sluice.gate.elsewhere import VALIDATION, on_validation
 from sluice.gate.group_table import GroupRow, group_rows
 from sluice.model.json_file import Unreadable, parse_json, read_json
 from sluice.model.quality.clusters import numbered
@@ -37,13 +39,15 @@ class Named:
     release; 0 where it is not known. No rule depends on either.
 
     `moves_on` says that the split is by time, so that no use goes on with more labels: then no next
-    step says so. `classes` is there where the target has several.
+    step says so. `classes` is there where the target has several. `part` is what the rows of the
+    folder are called.
     """
 
     words: Words
     release: int = 0
     moves_on: bool = False
     classes: "Several | None" = None
+    part: str = HOLDOUT
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,18 @@ def decide_folder(
     return decide(metrics, holdout, facts, policy, words=named.words, without=without)
 
 
+def rules_on_validation(
+    folder: Path, policy: GatePolicy, standing: "Standing", named: Named
+) -> tuple[Rule, ...]:
+    """The rules on the validation rows, whose scores lie in a folder as those of the holdout do.
+
+    They decide nothing, and each look at them is a first one. Raises as `decide_folder`.
+    """
+    first = structs.replace(standing, looks=UNSET)
+    verdict = decide_folder(folder, policy, first, replace(named, part=VALIDATION))
+    return on_validation(verdict.rules)
+
+
 def _decide_classes(
     folder: Path, policy: GatePolicy, standing: "Standing", named: Named, several: Several
 ) -> Verdict:
@@ -100,6 +116,7 @@ def _decide_classes(
         one_column=Classifier(case.one_column, scores.alone, ships),
         segments=scores.segments,
         clusters=numbered(scores.group_hash),
+        part=named.part,
     )
     facts = _facts(case, standing, named)
     return decide_classes(metrics, holdout, facts, policy, several.policy, named.words)
@@ -129,7 +146,7 @@ def groups_in_folder(
 def _read(folder: Path, standing: "Standing", named: Named) -> tuple[Holdout, Facts]:
     case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
     scores = read_scores((folder / SCORES).read_bytes())
-    return _holdout(case, scores), _facts(case, standing, named)
+    return _holdout(case, scores, named.part), _facts(case, standing, named)
 
 
 def _facts(case: CaseFile, standing: "Standing", named: Named) -> Facts:
@@ -148,7 +165,7 @@ def _facts(case: CaseFile, standing: "Standing", named: Named) -> Facts:
     )
 
 
-def _holdout(case: CaseFile, scores: Scores) -> Holdout:
+def _holdout(case: CaseFile, scores: Scores, part: str) -> Holdout:
     return Holdout(
         scores.labels,
         scores.row_hash,
@@ -158,6 +175,7 @@ def _holdout(case: CaseFile, scores: Scores) -> Holdout:
         Model(case.one_column, _HALF, scores.alone),
         scores.segments,
         numbered(scores.group_hash),
+        part,
     )
 
 

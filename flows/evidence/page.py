@@ -49,8 +49,8 @@ MEANING = {
     ),
     NOT_PROMOTED: (
         "–",
-        "The champion stays. What was found on the holdout is told to nobody, so that nobody can"
-        " steer by it.",
+        "It does not go live. What was found on the holdout is told to nobody, so that nobody can"
+        " steer by it. What the validation rows say is told, and decides nothing.",
     ),
 }
 # Each metric with its name and its meaning, in the order in which they are shown.
@@ -126,7 +126,7 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
     ordered = in_order(judged.rules)
     _, meaning = MEANING.get(judged.verdict, ("", ""))
     sentence, waits = judged.sentence, ""
-    if judged.verdict == "HOLD":
+    if judged.verdict in ("HOLD", NOT_PROMOTED):
         sentence, _, waits = judged.sentence.partition(". ")
     return environment.get_template("evidence.html").render(
         e=evidence,
@@ -137,9 +137,11 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         met=len([rule for rule in judged.rules if standing(rule) == "met"]),
         ordered=ordered,
         unmet=[rule for rule in ordered if standing(rule) != "met"],
+        validation=in_order(judged.validation),
+        validated=len([rule for rule in judged.validation if standing(rule) == "met"]),
         named={rule.rule: rule for rule in judged.rules},
         at_equal=at_equal(evidence),
-        worst=worst(evidence.metrics),
+        worst=worst(evidence.in_parts),
         sentence=sentence,
         waits=waits,
         title=title_of(evidence, identity),
@@ -147,7 +149,7 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         foot=identity_block(evidence, identity, whole=True),
         blocks=blocks(evidence.groups),
         listed=by_segment(evidence.groups),
-        ratios=selection_ratios(evidence.metrics),
+        ratios=selection_ratios(evidence.in_parts),
         budget=budget(evidence.tuning),
         forecast=forecast_of(evidence),
         choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
@@ -392,12 +394,16 @@ def summary_markdown(evidence: Evidence) -> str:
         meaning,
         _loud("Override", evidence.override),
         _loud("Changes of the policy", evidence.policy_changed),
-        _rules_table(judged),
+        _rules_table(judged, judged.rules),
+        _validation_table(judged),
     ]
     if evidence.metrics:
         parts.append(_metrics_table(evidence.metrics))
     if evidence.class_metrics:
         parts.append(_classes_table(evidence.class_metrics))
+    if evidence.class_validation:
+        parts.append("**Each class on the validation rows, which decide nothing**")
+        parts.append(_classes_table(evidence.class_validation))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
     forecast = forecast_of(evidence)
@@ -413,10 +419,15 @@ def _loud(title: str, sentence: str | None) -> str:
     return f"**{title}**: {in_markdown(sentence)}"
 
 
-def _rules_table(judged: Verdict) -> str:
-    if not judged.rules:
+def _validation_table(judged: Verdict) -> str:
+    table = _rules_table(judged, judged.validation)
+    return f"**On the validation rows, which decide nothing**\n\n{table}" if table else ""
+
+
+def _rules_table(judged: Verdict, rules: Sequence[Rule]) -> str:
+    if not rules:
         return ""
-    rows = [(_mark(rule, judged), words(rule.rule), rule.sentence) for rule in judged.rules]
+    rows = [(_mark(rule, judged), words(rule.rule), rule.sentence) for rule in rules]
     return _markdown_table(("", "Rule", "What was found"), rows)
 
 

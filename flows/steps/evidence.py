@@ -32,6 +32,8 @@ from flows.facts.step_files import (
     CASE,
     FORECAST,
     HOLDOUT_ROWS,
+    METRICS,
+    ON_VALIDATION,
     RECORD,
     REPORT,
     SCORES,
@@ -39,6 +41,7 @@ from flows.facts.step_files import (
     TABLE,
     TRAIN_ROWS,
     TUNING,
+    VALIDATION_RULES,
     VERDICT,
 )
 from flows.facts.validated import ReportFile
@@ -84,6 +87,7 @@ def _inputs(decision: "Decision") -> dict[str, str]:
         "anchor": case.anchor.model if case.anchor else "none",
         "standing": decision.decided.hash(STANDING),
         "case": decision.scored.hash(CASE),
+        **_beside(decision),
         "replay": decision.replayed.outputs.get(FORECAST, "none"),
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,
@@ -91,9 +95,20 @@ def _inputs(decision: "Decision") -> dict[str, str]:
     }
 
 
+def _beside(decision: "Decision") -> dict[str, str]:
+    """What is shown of the validation rows, where no part of the holdout is."""
+    if not decision.request.policy.gate.worded:
+        return {}
+    return {
+        "validation scores": decision.scored.hash(f"{ON_VALIDATION}/{SCORES}"),
+        "validation metrics": decision.scored.hash(f"{ON_VALIDATION}/{METRICS}"),
+        "validation rules": decision.decided.hash(VALIDATION_RULES),
+    }
+
+
 def _work(folder: Path, decision: "Decision") -> Evidenced:
     """Write evidence.json, evidence.html, summary.md, pictures and, for a champion, drift.html."""
-    if decision.request.policy.gate.worded or decision.request.contract.target.several:
+    if decision.request.contract.target.several:
         return _without_diagnostics(folder, decision)
     given = material(decision)
     with underway(given, decision.request.settings.workers) as parts:
@@ -102,12 +117,15 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
         pictures = draw(evidence)
         diagnosed, drift_page = finished(given, known, parts)
     evidence = _with(evidence, diagnosed)
+    if decision.request.policy.gate.worded:
+        # These would stand beside what the candidate is worth on the holdout.
+        evidence = structs.replace(evidence, champion_metrics=None, champion_equal=None)
     return _kept(folder, decision, evidence, draw(evidence, pictures), drift_page)
 
 
 def _without_diagnostics(folder: Path, decision: "Decision") -> Evidenced:
-    """The same without what is worked out on the rows of the holdout after the verdict: where no
-    figure of it is told, and where the target has several classes.
+    """The same without what is worked out on rows after the verdict, where the target has several
+    classes.
     """
     drift, drift_page = drift_alone(material(decision))
     evidence = structs.replace(_evidence(decision), drift=drift)
@@ -181,6 +199,8 @@ def _evidence(decision: "Decision") -> Evidence:
         told=request.policy.gate.told,
         metrics=_listed(contract, outcome.metrics) if outcome.metrics else None,
         class_metrics=_classes_listed(contract, outcome.of_classes),
+        validation=_listed(contract, outcome.validation) if outcome.validation else None,
+        class_validation=_classes_listed(contract, outcome.validation_of_classes),
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
         lineage=_lineage(decision),
@@ -205,9 +225,12 @@ def _forecast(decision: "Decision") -> dict[str, object] | None:
 def _groups(decision: "Decision") -> tuple[GroupRow, ...]:
     """The groups beside champion and anchor, as people list them."""
     policy, case = decision.request.policy.gate, decision.case
-    if policy.worded or decision.request.contract.target.several:
+    if decision.request.contract.target.several:
         return ()
-    rows = groups_in_folder(decision.scored.folder, policy, decision.standing, named(case))
+    folder = decision.scored.folder
+    if policy.worded:
+        folder = folder / ON_VALIDATION
+    rows = groups_in_folder(folder, policy, decision.standing, named(case))
     places = {
         (segment, name): place
         for segment, names in group_order(decision.request.contract).items()

@@ -30,11 +30,13 @@ from flows.facts.step_files import (
     FORECAST,
     METRICS,
     MODEL,
+    ON_VALIDATION,
     REPORT,
     SCORES,
     STANDING,
     TABLE,
     TUNING,
+    VALIDATION_RULES,
     VERDICT,
 )
 from flows.facts.trained import Trained
@@ -171,14 +173,23 @@ def _scores_again(decision: Decision, folder: Path) -> None:
     folder.mkdir()
     scored = decision.scored
     facts = SCORE.work(folder, decision.case)
-    _same_scores(read_scores(scored.read(SCORES)), read_scores((folder / SCORES).read_bytes()))
-    several = decision.request.contract.target.several
-    for name, schema in ((CASE, CaseFile), (METRICS, ClassMetrics if several else Metrics)):
+    _same_files(decision, folder, "")
+    if decision.request.policy.gate.worded:
+        _same_files(decision, folder, f"{ON_VALIDATION}/")
+    if not _equal(scored.facts, facts):
+        raise _other("what is remembered of the scores")
+
+
+def _same_files(decision: Decision, folder: Path, part: str) -> None:
+    """Raise Refused where a file of the score is not what it is now; `part` is where it lies."""
+    scored, several = decision.scored, decision.request.contract.target.several
+    name = f"{part}{SCORES}"
+    _same_scores(read_scores(scored.read(name)), read_scores((folder / name).read_bytes()))
+    for file, schema in ((CASE, CaseFile), (METRICS, ClassMetrics if several else Metrics)):
+        name = f"{part}{file}"
         now = read_json((folder / name).read_bytes(), schema, name)
         if not _equal(scored.parsed(name, schema), now):
             raise _other(f"{name} of score")
-    if not _equal(scored.facts, facts):
-        raise _other("what is remembered of the scores")
 
 
 def _same_scores(judged: Scores, now: Scores) -> None:
@@ -243,7 +254,8 @@ def _verdict_again(decision: Decision, folder: Path) -> Decided:
     folder.mkdir()
     decided = decision.decided
     facts = GATE.work(folder, decision.case, decision.scored, decision.standing)
-    for name in (VERDICT, STANDING):
+    beside = (VALIDATION_RULES,) if decision.request.policy.gate.worded else ()
+    for name in (VERDICT, STANDING, *beside):
         now = canonical(_json(folder / name))
         if now != canonical(decided.document(name)):
             raise Refused(f"decided anew it is {facts.verdict}: {facts.sentence}", AGAIN)

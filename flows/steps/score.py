@@ -18,10 +18,12 @@ from flows.facts.step_files import (
     HOLDOUT_ROWS,
     METRICS,
     MODEL,
+    ON_VALIDATION,
     SCORES,
     TABLE,
     TRAIN_ROWS,
     TUNING,
+    VALIDATION_ROWS,
 )
 from sluice.errors import Refused
 from sluice.model.artifact.model_artifact import check_golden, segment_groups
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from flows.engine.phases import Case
 
 Columns = dict[str, np.ndarray]
+_EACH = 2  # rows of each class without which nothing can be measured
 # What a threshold is chosen by, as `changes` names it.
 _AIMED_BY = (
     "classes.weights ",
@@ -98,6 +101,7 @@ def _inputs(case: "Case") -> dict[str, str]:
         "candidate": case.candidate.trained.facts.model,
         "level": str(case.request.policy.gate.level),
         "told": case.request.policy.gate.told,
+        **({"validation": split.hash(VALIDATION_ROWS)} if case.request.policy.gate.worded else {}),
         **others,
     }
 
@@ -105,8 +109,9 @@ def _inputs(case: "Case") -> dict[str, str]:
 def _work(folder: Path, case: "Case") -> Scored:
     """Write scores.parquet (it never leaves this machine), metrics.json and case.json.
 
-    Raises SluiceError where a model no longer gives its golden records their scores, Refused where
-    the compared models have seen all rows of a class.
+    Where nothing of the holdout may be told of a candidate, the same of the validation rows is in a
+    folder beside them. Raises SluiceError where a model no longer gives its golden records their
+    scores, Refused where the compared models have seen all rows of a class.
     """
     split = case.candidate.split
     train = from_parquet(split.read(TRAIN_ROWS))
@@ -114,16 +119,48 @@ def _work(folder: Path, case: "Case") -> Scored:
     compared = _comparable(case, from_parquet(split.read(HOLDOUT_ROWS)), opponents)
     _require_both_classes(case, compared)
     candidate = _load(case.candidate.trained.folder / MODEL)
-    judged = _judge(case, candidate, opponents, train, compared)
-    metrics: Metrics | ClassMetrics
+    facts = _row_facts(case.request.contract, train, compared)
+    judged = _judge(case, candidate, opponents, train, compared, facts)
+    metrics = _measured(case, candidate, judged.scores)
+    _write(folder, judged, metrics)
+    if case.request.policy.gate.worded:
+        (folder / ON_VALIDATION).mkdir(exist_ok=True)
+        beside = _judge_validation(case, candidate, opponents, train)
+        _write(folder / ON_VALIDATION, beside, _measured(case, candidate, beside.scores))
+    return told.scored(metrics, case.request.policy.gate)
+
+
+def _measured(case: "Case", candidate: Model, scores: Scores) -> Metrics | ClassMetrics:
     if candidate.weights:
-        metrics = class_metrics_of(case, judged.scores, candidate.weights)
-    else:
-        metrics = metrics_of(case, judged.scores, candidate.threshold)
+        return class_metrics_of(case, scores, candidate.weights)
+    return metrics_of(case, scores, candidate.threshold)
+
+
+def _write(folder: Path, judged: _Judged, metrics: Metrics | ClassMetrics) -> None:
     (folder / SCORES).write_bytes(write_scores(judged.scores))
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
-    return told.scored(metrics, case.request.policy.gate)
+
+
+def _judge_validation(
+    case: "Case", candidate: Model, opponents: Mapping[str, Model], train: Columns
+) -> _Judged:
+    """The models on the validation rows: nothing was learnt on them, and the threshold was chosen
+    there.
+
+    Where too few of them are left that champion and anchor have not seen, the candidate is alone.
+    Rules on what the rows repeat say no more here than on the holdout, so they have nothing to ask.
+    """
+    rows = from_parquet(case.candidate.split.read(VALIDATION_ROWS))
+    beside = opponents
+    compared = _comparable(case, rows, opponents)
+    labels = compared.rows[case.request.contract.target.column]
+    counts = np.bincount(labels, minlength=len(case.request.contract.target.outcomes))
+    if counts.min() < _EACH:
+        beside = {}
+        compared = _comparable(case, rows, beside)
+    facts = RowFacts(compared.left_out, compared.accepted, duplicates=0)
+    return _judge(case, candidate, beside, train, compared, facts)
 
 
 def _require_both_classes(case: "Case", compared: _Comparable) -> None:
@@ -145,26 +182,27 @@ def _judge(
     opponents: Mapping[str, Model],
     train: Columns,
     compared: _Comparable,
+    facts: RowFacts,
 ) -> _Judged:
     """Every model on the rows that all of them can be compared on, and what is known of these."""
-    contract, holdout = case.request.contract, compared.rows
+    contract, rows = case.request.contract, compared.rows
     target = contract.target.column
     best = best_of_classes if contract.target.several else one_column.best
-    column, alone = best(contract, train, train[target], holdout)
+    column, alone = best(contract, train, train[target], rows)
     scores = Scores(
-        row_hash=holdout[HASH],
-        labels=holdout[target],
-        candidate=candidate.score(holdout),
+        row_hash=rows[HASH],
+        labels=rows[target],
+        candidate=candidate.score(rows),
         alone=alone,
         champion=_scores_of(case, "champion", opponents, compared),
         anchor=_scores_of(case, "anchor", opponents, compared),
-        segments=segment_groups(contract, holdout),
-        group_hash=holdout.get(GROUP),
+        segments=segment_groups(contract, rows),
+        group_hash=rows.get(GROUP),
     )
     document = CaseFile(
         candidate=_judged(candidate),
         one_column=column,
-        facts=_row_facts(contract, train, compared),
+        facts=facts,
         champion=_opponent(case, "champion", opponents),
         anchor=_opponent(case, "anchor", opponents),
     )
@@ -369,7 +407,7 @@ SCORE = Step(
     "score",
     "Score holdout",
     Scored,
-    (SCORES, METRICS, CASE),
+    (SCORES, METRICS, CASE, f"{ON_VALIDATION}/"),
     _inputs,
     _work,
 )

@@ -256,6 +256,7 @@ segment_margin = {max(0.05, margin):g}
 segment_positives = 50
 segments_required = []
 refresh_days = 14
+told = "promoted"        # of the holdout only what goes live is measured; "figures" tells all
 """
 
 

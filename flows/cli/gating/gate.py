@@ -116,7 +116,7 @@ def _decide(
         if classes:
             raise UsageError(
                 f"{folder} has no {SCORES}; of several classes it is required",
-                "Use the folder exactly as a release wrote it.",
+                'A release lays it there where its policy has told = "figures".',
             )
         return declared_metrics.decide(metrics, policy.gate, target.words)
     try:
