@@ -187,6 +187,18 @@ def _word(verdict: str) -> str:
     return verdict if verdict == "PROMOTE" else NOT_PROMOTED
 
 
+def _has_validation(decision: "Decision") -> bool:
+    """Whether the validation rows were judged too: they are not in a case that a drill makes up."""
+    return VALIDATION_RULES in decision.decided.outputs
+
+
+def _rules_on_validation(decision: "Decision") -> list[object]:
+    if not _has_validation(decision):
+        return []
+    found: list[object] = decision.decided.document(VALIDATION_RULES)
+    return found
+
+
 def _in_words(decision: "Decision") -> Told:
     facts, champion = decision.decided.facts, decision.case.champion
     found = decision.decided.document(VERDICT)
@@ -199,15 +211,16 @@ def _in_words(decision: "Decision") -> Told:
         "champion": champion.tag if champion else None,
         "comparison": None,
         "anchor": None,
-        _VALIDATION: decision.decided.document(VALIDATION_RULES),
+        _VALIDATION: _rules_on_validation(decision),
     }
     files = {VERDICT: json.dumps(document, indent=1).encode()}
     several = decision.request.contract.target.several
     told = Told(document, None, facts.verdict, files)
-    if several:
-        told = replace(told, validation_of_classes=decision.class_validation)
-    else:
-        told = replace(told, validation=decision.validation)
+    if _has_validation(decision):
+        if several:
+            told = replace(told, validation_of_classes=decision.class_validation)
+        else:
+            told = replace(told, validation=decision.validation)
     if not _is_measured(facts.verdict, decision.request.policy.gate):
         return told
     if several:
