@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.errors import SluiceError
+from sluice.model.fit.single_limits import settle_limits
 from sluice.served.scoring import open_session, score_matrix
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def convert(estimator: "Estimator", columns: int) -> bytes:
 
     register()
     _make_dense(estimator)
+    settle_limits(estimator)
     with _whole_numbers():
         model = to_onnx(
             estimator,
