@@ -9,8 +9,6 @@ from sluice.served.contract import Contract, load_contract
 # Commands that are still to learn of several classes, as they are typed.
 COMMANDS = (
     "sluice drill gate",
-    "sluice init FILE --update",
-    "sluice labels add FILE",
     "sluice monitor",
     "sluice validate --docs FOLDER",
 )
