@@ -10,7 +10,6 @@ from sluice.served.contract import Contract, load_contract
 COMMANDS = (
     "sluice drill gate",
     "sluice monitor",
-    "sluice validate --docs FOLDER",
 )
 
 
