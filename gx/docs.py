@@ -251,7 +251,7 @@ def _mostly(bar: Bar, classes: Sequence[str]) -> str:
 def _colours(summary: Profile) -> list[str]:
     """A colour for each class, as far apart as they go."""
     count = len(summary.classes)
-    return [f"hsl({205 + 360 * place / count:.0f} 55% 55%)" for place in range(count)]
+    return [f"oklch(0.62 0.13 {240 + 360 * place / count:.0f})" for place in range(count)]
 
 
 def _positives_in(bar: Bar) -> str:

@@ -1,16 +1,10 @@
 """What knows models of one positive class alone, and says so before it does anything."""
 
-from pathlib import Path
-
-from flows.project.models import model_folder, project_text
 from sluice.errors import UsageError
-from sluice.served.contract import Contract, load_contract
+from sluice.served.contract import Contract
 
 # Commands that are still to learn of several classes, as they are typed.
-COMMANDS = (
-    "sluice drill gate",
-    "sluice monitor",
-)
+COMMANDS = ("sluice drill gate",)
 
 
 def require_one_class(contract: Contract, command: str) -> None:
@@ -22,12 +16,6 @@ def require_one_class(contract: Contract, command: str) -> None:
             " class alone",
             "`sluice validate` lists all that are still to learn of several classes.",
         )
-
-
-def require_model_of_one_class(project: Path, model: str, command: str) -> None:
-    """The same for a model of a project."""
-    text = project_text(model_folder(model, project) / "contract.toml", project)
-    require_one_class(load_contract(text, f"models/{model}/contract.toml"), command)
 
 
 def not_yet(contract: Contract) -> str:

@@ -102,12 +102,10 @@ def run_monitor(
     from flows.monitoring.candidate import Tried, run_due
     from flows.monitoring.watch import look
     from flows.project.log_place import place_of
-    from flows.project.one_class import require_model_of_one_class
     from flows.views.live import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
 
-    require_model_of_one_class(settings.project, model, "sluice monitor")
     today = now.astimezone(datetime.UTC).date()
     if wanted.close:
         return _close(settings, model, wanted.close, today)

@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.views.live.monitor import labels_in_words, live_in_words, promised_in_words
+from flows.views.live.monitor import (
+    class_in_words,
+    labels_in_words,
+    live_in_words,
+    promised_in_words,
+)
 from flows.views.wording import count
 from sluice.monitor.report import Report, Week
 from sluice.percent import percent
@@ -83,10 +88,14 @@ def render(report: Report) -> str:
             "Labels": labels_in_words(report),
             "Now": live_in_words(report),
             "Promised": promised_in_words(report),
+            **{f"Class {at}": class_in_words(one) for at, one in enumerate(report.classes, 1)},
         },
         first=weeks[0].start if weeks else "",
         last=weeks[-1].start if weeks else "",
-        recall=recall_lines(weeks, report.promised.recall),
+        recall=recall_lines(
+            weeks, report.promised.recall, "rows" if report.classes else "positives"
+        ),
+        counted="rows with a label" if report.classes else "positives",
         flagged=flagged_lines(weeks, report.promised.flagged),
         heat=heat(weeks),
         shades=_SHADES,
@@ -94,18 +103,22 @@ def render(report: Report) -> str:
     return page
 
 
-def recall_lines(weeks: Sequence[Week], promised: float) -> Lines | None:
-    """Recall by week, and what it is surely below; None where no week has labels enough."""
+def recall_lines(weeks: Sequence[Week], promised: float, what: str = "positives") -> Lines | None:
+    """Recall by week, and what it is surely below; None where no week has labels enough. `what` are
+    the rows that it is of.
+    """
     shown = [week for week in weeks if week.positives >= _FEWEST]
     if not shown:
         return None
     values = [(week, week.recall) for week in shown if week.recall is not None]
     bounds = [(week, week.below) for week in shown if week.below < 1]
-    return _lines(weeks, values, bounds, promised, lambda week: f"{week.positives} positives")
+    return _lines(weeks, values, bounds, promised, lambda week: f"{week.positives} {what}")
 
 
-def flagged_lines(weeks: Sequence[Week], promised: float) -> Lines | None:
-    """The share flagged by week; None without a week."""
+def flagged_lines(weeks: Sequence[Week], promised: float | None) -> Lines | None:
+    """The share flagged by week; None without a week, or where nothing is flagged."""
+    if promised is None:
+        return None
     values = [(week, week.flagged) for week in weeks if week.flagged is not None]
     return _lines(weeks, values, [], promised, lambda week: f"{week.rows} rows") if values else None
 
