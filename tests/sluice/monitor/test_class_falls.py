@@ -7,17 +7,17 @@ from sluice.monitor.class_falls import mean_fall_evidence, mean_surely_below
 from sluice.monitor.falls import DAYS
 
 LEVEL = 0.05
-CHANCE = np.random.default_rng(5)
 ROWS = np.array([30.0, 9.0, 3.0])  # of each class and day, on average
 
 
 def years(recalls: np.ndarray, count: int, days: int = DAYS) -> list[tuple[np.ndarray, np.ndarray]]:
     """Found and rows by day and class; `recalls` has the shape (days, classes) or (classes,)."""
     shape = (days, len(ROWS))
+    chance = np.random.default_rng(5)
     made = []
     for _ in range(count):
-        rows = CHANCE.poisson(ROWS, shape)
-        made.append((CHANCE.binomial(rows, np.broadcast_to(recalls, shape)), rows))
+        rows = chance.poisson(ROWS, shape)
+        made.append((chance.binomial(rows, np.broadcast_to(recalls, shape)), rows))
     return made
 
 
