@@ -302,7 +302,8 @@ _SAID: Mapping[str, tuple[str, str]] = {
     ),
     "canary.level": ("the chance that a model that says the same is taken back", "0.05"),
     "canary.flagged_share": (
-        "how much of that chance is for the share flagged; the rest is for all else",
+        "how much of that chance is for the share flagged, or of the commonest class; the rest is"
+        " for all else",
         "0.6",
     ),
     "canary.tolerance": (
