@@ -14,6 +14,7 @@ from flows.project.root import ROOT
 from scripts.generated_page import write_or_check
 from sluice.class_policy import gate_of_classes
 from sluice.errors import UsageError
+from sluice.number_policy import OF_A_CLASS
 from sluice.policy import (
     ADAPTIVE,
     BY_HASH,
@@ -61,6 +62,10 @@ _TABLES = {
     "triggers": "When what the monitor finds makes a candidate: [more](monitor.md).",
     "canary": "When a canary is taken back, and when a step of it is passed.",
     "approvals": "How many people approve before production: [more](operations.md).",
+    "number": "Only where the target is a number, and then needed. A skill is how much nearer"
+    " answers are than the median of the training rows, as a share; margins and `stability_ceiling`"
+    " of `[gate]` are differences of skills, `one_column_ceiling` is a skill, `least_positives` and"
+    " `segment_positives` count rows.",
     "classes": "Only where the target has several classes, and then needed, if as an empty table:"
     " [more](gate.md). Each name is a class of the contract.",
 }
@@ -333,6 +338,25 @@ _SAID: Mapping[str, tuple[str, str]] = {
         "whether those who made the release may be among them",
         f"`{EXCLUDED}`",
     ),
+    "number.band": (
+        "how far off an answer may be and still be near enough, in the unit of the target; the"
+        " share of such answers is told",
+        "what the work takes for the same",
+    ),
+    "number.bias_ceiling": (
+        "how far answers lie above or below the outcomes on the average, as a share of the mean"
+        " absolute error of the training median",
+        "small where answers are added up, as 0.1",
+    ),
+    "number.skill_floor": (
+        "the skill that is needed: 1 less the mean absolute error over that of the training median."
+        " This or `mae_ceiling` is needed",
+        "as the error, where no unit says what is enough",
+    ),
+    "number.mae_ceiling": (
+        "the mean absolute error that is borne, in the unit of the target",
+        "what the work needs, where it says so in the unit",
+    ),
     "classes.floors": (
         'the recall that a class must have: a table of `"class" = 0.4`',
         "as needed",
@@ -350,7 +374,8 @@ _CHECKED: Mapping[str, str] = {
     "split.holdout": "never written",
     "split.by": f"`{BY_HASH}` or `{BY_TIME}`",
     "search.trials": "at least one for each family",
-    "search.families": ", ".join(f"`{family}`" for family in FAMILIES),
+    "search.families": ", ".join(f"`{family}`" for family in FAMILIES)
+    + "; of a number `linear_regression` in the place of the first",
     "search.folds": "2 to 20",
     "search.seed": _ANY,
     "search.method": f"`{SAMPLED}` or `{ADAPTIVE}`",
@@ -372,6 +397,10 @@ _CHECKED: Mapping[str, str] = {
     "canary.slower": "1 to 100",
     "approvals.required": "0 to 10",
     "approvals.makers": f"`{EXCLUDED}` or `{INCLUDED}`",
+    "number.band": "a number above 0",
+    "number.bias_ceiling": f"a share, {_SHARE}",
+    "number.skill_floor": f"a share, {_SHARE}",
+    "number.mae_ceiling": "a number above 0",
     "classes.floors": f"each {_SHARE}",
     "classes.weights": "each 0.000001 to 1,000,000",
 }
@@ -502,6 +531,9 @@ def _section(name: str, kind: type) -> str:
             "\n\nBeside it `[gate]` needs `recall_floor` and `calibration_ceiling`, and refuses"
             f" what is about rows that are flagged: {refused}."
         )
+    if name == "number":
+        refused = ", ".join(f"`{key}`" for key in OF_A_CLASS)
+        section += f"\n\nBeside it `[gate]` refuses what is about a positive class: {refused}."
     return section
 
 
