@@ -329,8 +329,8 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "canary.slower": ("so many times what stable needs", "2"),
     "canary.restarts": ("so many restarts are tolerated", "1"),
     "canary.replay_changed": (
-        "the share of replayed rows whose flag a candidate may change; more refuses the release"
-        " before any canary",
+        "the share of replayed rows whose flag or class a candidate may change, or whose number by"
+        " two tenths of all answers; more refuses the release before any canary",
         "0.2",
     ),
     "approvals.required": ("how many people; 0 asks nobody", "2 where the law says four eyes"),
