@@ -307,7 +307,8 @@ _SAID: Mapping[str, tuple[str, str]] = {
     ),
     "canary.level": ("the chance that a model that says the same is taken back", "0.05"),
     "canary.flagged_share": (
-        "how much of that chance is for the share flagged; the rest is for all else",
+        "how much of that chance is for the share flagged, or of the commonest class; the rest is"
+        " for all else",
         "0.6",
     ),
     "canary.tolerance": (
@@ -328,8 +329,8 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "canary.slower": ("so many times what stable needs", "2"),
     "canary.restarts": ("so many restarts are tolerated", "1"),
     "canary.replay_changed": (
-        "the share of replayed rows whose flag a candidate may change; more refuses the release"
-        " before any canary",
+        "the share of replayed rows whose flag or class a candidate may change, or whose number by"
+        " two tenths of all answers; more refuses the release before any canary",
         "0.2",
     ),
     "approvals.required": ("how many people; 0 asks nobody", "2 where the law says four eyes"),

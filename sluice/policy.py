@@ -279,7 +279,7 @@ class CanaryPolicy:
     answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
     are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
     `replay_changed` is the largest share of replayed rows whose flag a candidate may change, or
-    whose class.
+    whose class, or whose number by two tenths of all answers.
     """
 
     level: float = 0.05

@@ -193,7 +193,7 @@ def _line_type(contract: Contract) -> type[Struct]:
         ("id", str, ""),
         ("request", str, ""),
         ("probability", float, 0.0),
-        ("prediction", int, 0),
+        ("prediction", int | str, 0),  # of several classes the name of one
         ("tier", str, ""),
         ("model_digest", str, ""),
         ("inputs", inputs, inputs()),

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from flows.engine.phases import Case
 
 _NO_MODEL = "nothing is live to be replayed beside"
-_OTHER_KIND = "one of the two models alone has several classes, so nothing is foretold"
-_NUMBER = "the target is a number, so nothing is foretold"
+_OTHER_KIND = "the two models have targets of two kinds, so nothing is foretold"
 _NO_ROWS = "no rows can be given to both models, so nothing is foretold"
 _WORDS = {
     HOLDOUT_ROWS: "the holdout, without labels, because no log has whole days of",
@@ -65,8 +64,6 @@ def work_as_of(folder: Path, case: "Case", today: datetime.date) -> Foretold:
         loaded(case.candidate.trained.folder / MODEL, "the candidate"),
         case.request.policy.canary,
     )
-    if case.request.contract.target.quantity:
-        return Foretold("none", 0, True, _NUMBER)
     if not both.of_one_kind:
         return Foretold("none", 0, True, _OTHER_KIND)
     origin, rows = _rows(case, both, today)

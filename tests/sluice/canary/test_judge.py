@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sluice.canary.counts import BINS, SECONDS, Blocks, Side
+from sluice.canary.counts import BINS, SECONDS, Blocks, Layout, Side
 from sluice.canary.judge import OTHERS, Case, judge
 from sluice.canary.verdict import Change, Expectation, Measure, Verdict
 from sluice.policy import CanaryPolicy
@@ -37,7 +37,7 @@ def side(requests: int, flagged: float = 0.3, blocks: int = 8, **other: Any) -> 
 def case(canary: Side, stable: Side | None = None, **other: Any) -> Case:
     beside = stable or side(190, blocks=len(canary.requests))
     dropped = np.zeros(len(canary.requests), dtype=bool)
-    values: dict[str, Any] = {"weight": 0.05, "policy": CanaryPolicy(), "tiers": TIERS}
+    values: dict[str, Any] = {"weight": 0.05, "policy": CanaryPolicy(), "layout": Layout(TIERS)}
     return Case(Blocks(canary, beside, dropped), **(values | other))
 
 
