@@ -46,7 +46,7 @@ _STATE = {
     "model": "Model-Hash",
     "promotion": "Promotion-Id",
 }
-_MEASURED: tuple[str, ...] = ("recall", "precision")
+_MEASURED: tuple[str, ...] = ("recall", "precision", "skill")
 Files = Mapping[str, bytes]
 
 
@@ -493,6 +493,8 @@ def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
 
 def _told_as(part: str, evidence: Evidence) -> str:
     """How evidence.json calls what a file says."""
+    if part == "metrics" and evidence.number_metrics:
+        return "number_metrics"
     return "class_metrics" if part == "metrics" and evidence.class_metrics else part
 
 

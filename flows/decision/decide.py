@@ -18,10 +18,15 @@ from sluice.gate.classes.case import Classifier
 from sluice.gate.classes.decide import decide as decide_classes
 from sluice.gate.decide import Facts, Holdout, Model, Verdict, case_of, decide
 from sluice.gate.group_table import GroupRow, group_rows
+from sluice.gate.number import case as number_case
+from sluice.gate.number.case import Answering
+from sluice.gate.number.decide import decide as decide_number
 from sluice.model.json_file import Unreadable, parse_json, read_json
 from sluice.model.quality.clusters import numbered
+from sluice.number_policy import NumberPolicy
 from sluice.policy import GatePolicy, Policy
 from sluice.served.contract import Target
+from sluice.served.quantity import Quantity
 from sluice.served.words import Words
 
 if TYPE_CHECKING:
@@ -37,13 +42,14 @@ class Named:
     release; 0 where it is not known. No rule depends on either.
 
     `moves_on` says that the split is by time, so that no use goes on with more labels: then no next
-    step says so. `classes` is there where the target has several.
+    step says so. `classes` is there where the target has several, `number` where it is one.
     """
 
     words: Words
     release: int = 0
     moves_on: bool = False
     classes: "Several | None" = None
+    number: "Number | None" = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,21 @@ class Several:
 
     names: tuple[str, ...]
     policy: ClassPolicy
+
+
+@dataclass(frozen=True)
+class Number:
+    """The number that is predicted, and what the policy says of it."""
+
+    quantity: Quantity
+    policy: NumberPolicy
+
+
+def number(target: Target, policy: Policy) -> Number | None:
+    """What a verdict needs to know of a number; None where the target is none."""
+    if policy.number is None or target.quantity is None:
+        return None
+    return Number(target.quantity, policy.number)
 
 
 def several(target: Target, policy: Policy) -> Several | None:
@@ -77,6 +98,8 @@ def decide_folder(
     """
     if named.classes:
         return _decide_classes(folder, policy, standing, named, named.classes)
+    if named.number:
+        return _decide_number(folder, policy, standing, named, named.number)
     holdout, facts = _read(folder, standing, named)
     metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
     return decide(metrics, holdout, facts, policy, words=named.words, without=without)
@@ -103,6 +126,38 @@ def _decide_classes(
     )
     facts = _facts(case, standing, named)
     return decide_classes(metrics, holdout, facts, policy, several.policy, named.words)
+
+
+def _decide_number(
+    folder: Path, policy: GatePolicy, standing: "Standing", named: Named, number: Number
+) -> Verdict:
+    case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
+    scores = read_scores((folder / SCORES).read_bytes())
+    metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
+    middle = case.candidate.middle
+    if isinstance(middle, UnsetType):
+        raise Unreadable(f"{CASE} does not follow its schema: candidate has no middle", _AGAIN)
+    holdout = number_case.Holdout(
+        labels=scores.labels,
+        quantity=number.quantity,
+        middle=middle,
+        candidate=Answering("candidate", scores.candidate),
+        champion=_answering(case.champion, scores.champion),
+        anchor=_answering(case.anchor, scores.anchor),
+        one_column=Answering(case.one_column, scores.alone),
+        segments=scores.segments,
+        clusters=numbered(scores.group_hash),
+    )
+    facts = _facts(case, standing, named)
+    return decide_number(metrics, holdout, facts, policy, number.policy, named.words)
+
+
+def _answering(opponent: Opponent | None, scores: np.ndarray | None) -> Answering | None:
+    if opponent is None:
+        return None
+    if scores is None:
+        raise ValueError(f"{SCORES} has no scores of {opponent.tag}")
+    return Answering(opponent.tag, scores)
 
 
 def _classifier(opponent: Opponent | None, scores: np.ndarray | None) -> Classifier | None:

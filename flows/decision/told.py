@@ -25,12 +25,15 @@ from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
 from sluice.identity import file_sha256, sha256
 from sluice.model.classes.summary import class_summary
 from sluice.model.json_file import write_json
+from sluice.model.number.metrics_file import NumberMeasures
+from sluice.model.number.summary import number_summary
 from sluice.model.quality.metrics import summary
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
     from sluice.gate.decide import Verdict
     from sluice.model.classes.metrics_file import ClassMetrics
+    from sluice.model.number.metrics_file import NumberMetrics
     from sluice.model.quality.metrics_file import Metrics
     from sluice.policy import GatePolicy
 
@@ -55,7 +58,8 @@ class Told:
 
     `verdict` is what verdict.json says, `metrics` is None where no figure is told, `line` is the
     verdict with what was measured. `files` are kept beside the image and lie beside the evidence.
-    Where the target has several classes, `of_classes` stands in the place of `metrics`.
+    Where the target has several classes, `of_classes` stands in the place of `metrics`, and where
+    it is a number `of_number`.
     """
 
     verdict: Mapping[str, object]
@@ -63,13 +67,16 @@ class Told:
     line: str
     files: Mapping[str, bytes]
     of_classes: "ClassMetrics | None" = None
+    of_number: "NumberMetrics | None" = None
 
 
-def scored(metrics: "Metrics | ClassMetrics", policy: "GatePolicy") -> Scored:
+def scored(metrics: "Metrics | ClassMetrics | NumberMetrics", policy: "GatePolicy") -> Scored:
     """The facts of the score. How many rows there are does not depend on a label."""
     rows = metrics.rows.holdout
     if policy.worded:
         return Scored(rows)
+    if isinstance(metrics.holdout, NumberMeasures):
+        return Scored(rows, skill=metrics.holdout.skill)
     return Scored(rows, metrics.holdout.recall, metrics.holdout.precision)
 
 
@@ -94,6 +101,10 @@ def of(decision: "Decision") -> Told:
         found = decision.class_metrics
         line = class_summary(decision.decided.facts.verdict, found)
         return Told(verdict, None, line, files, found)
+    if decision.request.contract.target.quantity:
+        of_number = decision.number_metrics
+        line = number_summary(decision.decided.facts.verdict, of_number)
+        return Told(verdict, None, line, files, of_number=of_number)
     metrics = decision.metrics
     return Told(
         verdict=verdict,

@@ -21,6 +21,7 @@ from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
 from sluice.model.classes.metrics_file import ClassMetrics
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.metrics_file import Metrics
 
 
@@ -86,6 +87,11 @@ class Decision:
     def class_metrics(self) -> ClassMetrics:
         """The same where there are several classes."""
         return self.scored.parsed(METRICS, ClassMetrics)
+
+    @property
+    def number_metrics(self) -> NumberMetrics:
+        """The same of a number."""
+        return self.scored.parsed(METRICS, NumberMetrics)
 
     @property
     def candidate(self) -> Candidate:

@@ -22,6 +22,7 @@ from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.fit.search_words import remarks
 from sluice.model.fit.tuning_file import Trial, Tuning, whole
 from sluice.model.json_file import convert
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.diagnostics_file import Curves
 from sluice.model.quality.metrics import worst_group
 from sluice.model.quality.metrics_file import Group, Metrics
@@ -149,6 +150,7 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         listed=by_segment(evidence.groups),
         ratios=selection_ratios(evidence.metrics),
         budget=budget(evidence.tuning),
+        number_lines=number_rows(evidence.number_metrics) if evidence.number_metrics else (),
         forecast=forecast_of(evidence),
         choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
         pictures=pictures,
@@ -233,6 +235,7 @@ def _environment() -> "Environment":
         "short": short,
         "points": points,
         "plain": "{:.6g}".format,
+        "in_unit": in_unit,
         "digest": short_digest,
         "commit": short_commit,
     }
@@ -398,6 +401,10 @@ def summary_markdown(evidence: Evidence) -> str:
         parts.append(_metrics_table(evidence.metrics))
     if evidence.class_metrics:
         parts.append(_classes_table(evidence.class_metrics))
+    if evidence.number_metrics:
+        head = ("Metric", "Holdout", "Interval", "Validation")
+        rows = [tuple(row.values()) for row in number_rows(evidence.number_metrics)]
+        parts.append(_markdown_table(head, rows))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
     forecast = forecast_of(evidence)
@@ -450,6 +457,48 @@ def class_rows(metrics: ClassMetrics) -> list[dict[str, str]]:
         "precision": value(metrics.holdout.precision, "precision"),
     }
     return [*rows, mean]
+
+
+def number_rows(metrics: NumberMetrics) -> list[dict[str, str]]:
+    """How far answers are off, as people read it."""
+    span = metrics.intervals
+    lines = (
+        ("Mean absolute error", "mae", span.mae),
+        ("Root mean squared error", "rmse", None),
+        ("Bias (answer less outcome)", "bias", span.bias),
+        (f"Within {in_unit(metrics.band, metrics.unit)}", "within", span.within),
+        ("Error of the training median", "naive_mae", None),
+        ("Skill beside the training median", "skill", span.skill),
+    )
+    return [
+        {
+            "metric": name,
+            "holdout": off(getattr(metrics.holdout, key), key, metrics.unit),
+            "interval": _off_span(limits, key, metrics.unit),
+            "validation": off(getattr(metrics.validation, key), key, metrics.unit),
+        }
+        for name, key, limits in lines
+    ]
+
+
+def off(number: float, key: str, unit: str) -> str:
+    """A measure of a number as people read it: a share, a skill, or an error in its unit."""
+    if key == "within":
+        return share(number)
+    if key == "skill":
+        return f"{number:.4f}"
+    return in_unit(number, unit)
+
+
+def in_unit(number: float, unit: str) -> str:
+    """An error to four digits with its unit."""
+    return f"{number:,.4g} {unit}" if unit else f"{number:,.4g}"
+
+
+def _off_span(limits: tuple[float, float] | None, key: str, unit: str) -> str:
+    if limits is None:
+        return ""
+    return f"{off(limits[0], key, unit)} to {off(limits[1], key, unit)}"
 
 
 def _mark(rule: Rule, judged: Verdict) -> str:

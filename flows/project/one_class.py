@@ -1,4 +1,6 @@
-"""What knows models of one positive class alone, and says so before it does anything."""
+"""What knows models of one positive class alone, or of classes alone, and says so before it does
+anything.
+"""
 
 from pathlib import Path
 
@@ -14,10 +16,22 @@ COMMANDS = (
     "sluice monitor",
     "sluice validate --docs FOLDER",
 )
+# Commands that are still to learn of a number as target.
+COMMANDS_OF_CLASSES = (*COMMANDS, "sluice power")
+
+
+def require_classes(contract: Contract, command: str) -> None:
+    """Raise UsageError where the target of a contract is a number."""
+    if contract.target.quantity:
+        raise UsageError(
+            f"the target is a number, and `{command}` knows a target of classes alone",
+            "`sluice validate` lists all that are still to learn of a number.",
+        )
 
 
 def require_one_class(contract: Contract, command: str) -> None:
-    """Raise UsageError where the target of a contract has several classes."""
+    """Raise UsageError where the target of a contract has several classes, or is a number."""
+    require_classes(contract, command)
     classes = contract.target.classes
     if classes:
         raise UsageError(
@@ -35,6 +49,8 @@ def require_model_of_one_class(project: Path, model: str, command: str) -> None:
 
 def not_yet(contract: Contract) -> str:
     """What a person is told of these commands beforehand; empty where they all work."""
+    if contract.target.quantity:
+        return f"The target is a number. Not yet for it: {', '.join(COMMANDS_OF_CLASSES)}."
     if not contract.target.several:
         return ""
     return (

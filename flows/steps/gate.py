@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flows.decision import told
-from flows.decision.decide import Named, decide_folder, several
+from flows.decision.decide import Named, decide_folder, number, several
 from flows.engine.step import Step
 from flows.facts.decided import Decided
 from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
@@ -54,11 +54,13 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
 
 
 def _of_classes(case: "Case") -> dict[str, str]:
-    """What is decided by besides, where the target has several classes."""
-    target, policy = case.request.contract.target, case.request.policy.classes
-    if policy is None:
+    """What is decided by besides, where the target has several classes or is a number."""
+    target, policy = case.request.contract.target, case.request.policy
+    if policy.number and target.quantity:
+        return {"number": value_hash([asdict(target.quantity), asdict(policy.number)])}
+    if policy.classes is None:
         return {}
-    return {"classes": value_hash([list(target.classes), asdict(policy)])}
+    return {"classes": value_hash([list(target.classes), asdict(policy.classes)])}
 
 
 def limits(gate: "GatePolicy") -> str:
@@ -70,7 +72,13 @@ def named(case: "Case") -> Named:
     """What the verdict on a case is told with."""
     release = case.champion.number if case.champion else 0
     target, policy = case.request.contract.target, case.request.policy
-    return Named(target.words, release, policy.split.by_time, several(target, policy))
+    return Named(
+        words=target.words,
+        release=release,
+        moves_on=policy.split.by_time,
+        classes=several(target, policy),
+        number=number(target, policy),
+    )
 
 
 def _overridden(standing: "Standing") -> str:

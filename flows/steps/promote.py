@@ -122,6 +122,7 @@ def _champion(
         model=candidate.trained.facts.model,
         recall=measured.holdout.recall if measured else UNSET,
         precision=measured.holdout.precision if measured else UNSET,
+        skill=outcome.of_number.holdout.skill if outcome.of_number else UNSET,
         data=report.request.data.sha256,
         training=candidate.split.hash(TRAIN_ROWS),
         against=case.champion,

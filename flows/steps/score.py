@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 
 from flows.decision import told
 from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
@@ -23,6 +23,7 @@ from flows.facts.step_files import (
     TRAIN_ROWS,
     TUNING,
 )
+from flows.steps.train import number_ships
 from sluice.errors import Refused
 from sluice.model.artifact.model_artifact import check_golden, segment_groups
 from sluice.model.classes.metrics_file import ClassMetrics, TrainedClassMetrics
@@ -34,6 +35,10 @@ from sluice.model.data.table import from_parquet
 from sluice.model.data.times import TIME
 from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import read_json, write_json
+from sluice.model.number.metrics_file import NumberMetrics, TrainedNumberMetrics
+from sluice.model.number.one_column import best as best_of_number
+from sluice.model.number.trained import NumberPart
+from sluice.model.number.trained import released_metrics as released_number_metrics
 from sluice.model.quality import one_column
 from sluice.model.quality.clusters import numbered
 from sluice.model.quality.metrics import (
@@ -44,9 +49,9 @@ from sluice.model.quality.metrics import (
     measure,
     two_sided,
 )
-from sluice.model.quality.metrics_file import Metrics, ScoredRows, TrainedMetrics
+from sluice.model.quality.metrics_file import SCHEMA, Metrics, ScoredRows, TrainedMetrics
 from sluice.policy import Policy, changes, load_policy
-from sluice.served.contract import Column, Contract
+from sluice.served.contract import Column, Contract, Target
 from sluice.served.encoding import accepted, encode
 from sluice.served.scoring import Model, load_model
 
@@ -78,6 +83,13 @@ class _Comparable:
     blind: frozenset[str]
 
 
+class _Made(Struct, frozen=True):
+    """Of the metrics that travel with a model of any target, until when it was made."""
+
+    schema: int = SCHEMA
+    made_until: str | UnsetType = UNSET
+
+
 @dataclass(frozen=True)
 class _Judged:
     """The scores of every model, and what case.json says besides them."""
@@ -92,7 +104,9 @@ def _inputs(case: "Case") -> dict[str, str]:
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
     }
+    band = case.request.policy.number
     return {
+        **({"band": str(band.band)} if band else {}),
         "holdout": split.hash(HOLDOUT_ROWS),
         "train": split.hash(TRAIN_ROWS),
         "candidate": case.candidate.trained.facts.model,
@@ -115,8 +129,10 @@ def _work(folder: Path, case: "Case") -> Scored:
     _require_both_classes(case, compared)
     candidate = _load(case.candidate.trained.folder / MODEL)
     judged = _judge(case, candidate, opponents, train, compared)
-    metrics: Metrics | ClassMetrics
-    if candidate.weights:
+    metrics: Metrics | ClassMetrics | NumberMetrics
+    if case.request.contract.target.quantity:
+        metrics = number_metrics_of(case, judged.scores)
+    elif candidate.weights:
         metrics = class_metrics_of(case, judged.scores, candidate.weights)
     else:
         metrics = metrics_of(case, judged.scores, candidate.threshold)
@@ -130,6 +146,12 @@ def _require_both_classes(case: "Case", compared: _Comparable) -> None:
     """Raise Refused where nothing can be measured on the rows that are left."""
     target = case.request.contract.target
     labels = compared.rows[target.column]
+    if target.quantity and compared.left_out and len(labels) < 2:
+        what = (
+            f"{compared.left_out:,} rows of the holdout were seen by a model that it is compared"
+            f" with, and {len(labels):,} are left"
+        )
+        raise Refused(what, "Bring rows that neither champion nor anchor was made with.")
     if compared.left_out and len(np.unique(labels)) < len(target.outcomes):
         every = "every class" if target.several else "both classes"
         what = (
@@ -150,6 +172,8 @@ def _judge(
     contract, holdout = case.request.contract, compared.rows
     target = contract.target.column
     best = best_of_classes if contract.target.several else one_column.best
+    if contract.target.quantity:
+        best = best_of_number
     column, alone = best(contract, train, train[target], holdout)
     scores = Scores(
         row_hash=holdout[HASH],
@@ -162,7 +186,7 @@ def _judge(
         group_hash=holdout.get(GROUP),
     )
     document = CaseFile(
-        candidate=_judged(candidate),
+        candidate=_judged(candidate, train[target]),
         one_column=column,
         facts=_row_facts(contract, train, compared),
         champion=_opponent(case, "champion", opponents),
@@ -171,7 +195,10 @@ def _judge(
     return _Judged(scores, document)
 
 
-def _judged(model: Model) -> Judged:
+def _judged(model: Model, labels: np.ndarray) -> Judged:
+    """What is known of the candidate; `labels` are those of the training rows."""
+    if model.contract.target.quantity:
+        return Judged(middle=float(np.median(labels)))
     if model.weights:
         return Judged(weights=model.weights)
     return Judged(model.threshold)
@@ -197,6 +224,8 @@ def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Oppone
         return None
     moved = moved_aim(_policy(case, name), case.request.policy)
     tag, model = case.opponents[name].tag, opponents[name]
+    if model.contract.target.quantity:
+        return Opponent(tag, moved=moved)
     if model.weights:
         return Opponent(tag, moved=moved, weights=model.weights)
     return Opponent(tag, model.threshold, moved)
@@ -231,7 +260,7 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
         left_out = max(left_out, int((~unseen_rows).sum()))
         rows &= unseen_rows
         taken = accepted(model.contract, holdout)
-        if model.contract.target.classes != case.request.contract.target.classes:
+        if not _same_question(model.contract.target, case.request.contract.target):
             taken[:] = False  # it answers another question
         share = float(taken.mean())
         smallest = min(smallest, share)
@@ -245,6 +274,13 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
         accepted=smallest,
         blind=frozenset(blind),
     )
+
+
+def _same_question(theirs: Target, ours: Target) -> bool:
+    """Whether two models answer with one of the same classes, or both with a number of one unit."""
+    if theirs.quantity and ours.quantity:
+        return theirs.quantity.unit == ours.quantity.unit
+    return theirs.classes == ours.classes and not (theirs.quantity or ours.quantity)
 
 
 def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np.ndarray:
@@ -271,7 +307,7 @@ def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np
 def _later(case: "Case", name: str, hashes: np.ndarray) -> np.ndarray:
     """Which of these rows are later than all that this model was made with."""
     content = (_folder(case, name) / "metrics.json").read_bytes()
-    until = read_json(content, TrainedMetrics, f"metrics.json of the {name}").made_until
+    until = read_json(content, _Made, f"metrics.json of the {name}").made_until
     times = from_parquet(case.candidate.validated.read(TABLE)).get(TIME)
     if until is UNSET or times is None:
         return np.zeros(len(hashes), dtype=bool)
@@ -360,6 +396,18 @@ def class_metrics_of(case: "Case", scores: Scores, weights: tuple[float, ...]) -
         Part(scores.labels, scores.candidate),
         dict(scores.segments),
         case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedClassMetrics),
+        case.candidate.tuned.parsed(TUNING, Tuning).winner,
+        numbered(scores.group_hash),
+    )
+
+
+def number_metrics_of(case: "Case", scores: Scores) -> NumberMetrics:
+    """The same of a number."""
+    return released_number_metrics(
+        number_ships(case.request),
+        NumberPart(scores.labels, scores.candidate),
+        dict(scores.segments),
+        case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedNumberMetrics),
         case.candidate.tuned.parsed(TUNING, Tuning).winner,
         numbered(scores.group_hash),
     )

@@ -13,13 +13,21 @@ from msgspec import Struct
 from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import convert, read_json
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.diagnostics_file import Diagnostics, ProtectedCost
 from sluice.model.quality.metrics_file import Measures, Metrics
 
 NAME = "evidence.json"
-# Parts that are in the file only where there is a champion, a replay or several classes; all others
-# are there, null or not.
-_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift", "forecast", "class_metrics")
+# Parts that are in the file only where there is a champion, a replay, several classes or a number;
+# all others are there, null or not.
+_OF_CHAMPION = (
+    "champion_metrics",
+    "champion_equal",
+    "drift",
+    "forecast",
+    "class_metrics",
+    "number_metrics",
+)
 
 
 class Words(Struct, frozen=True):
@@ -186,7 +194,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     hashes by name; `excluded` names the columns that the model is never fed. `champion_metrics` are
     the champion's as it ships, `champion_equal` where it flags as many rows as the candidate.
 
-    Where the target has several classes, `class_metrics` stand in the place of `metrics`.
+    Where the target has several classes, `class_metrics` stand in the place of `metrics`, and where
+    it is a number `number_metrics`.
 
     `told` is "words" where the policy lets no figure of the holdout out, and "promoted" where it
     lets those of the whole out of what is promoted; what would hold another is None or empty then.
@@ -201,6 +210,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     verdict: dict[str, object] | None = None
     metrics: Metrics | None = None
     class_metrics: ClassMetrics | None = None
+    number_metrics: NumberMetrics | None = None
     champion_metrics: Measures | None = None
     champion_equal: Measures | None = None
     tuning: Tuning | None = None
@@ -220,9 +230,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     policy_changed: str | None = None
 
     @property
-    def measured(self) -> Metrics | ClassMetrics | None:
+    def measured(self) -> Metrics | ClassMetrics | NumberMetrics | None:
         """What was measured on the holdout, of whichever target; None where no figure is told."""
-        return self.metrics or self.class_metrics
+        return self.metrics or self.class_metrics or self.number_metrics
 
     @property
     def judged(self) -> Verdict:

@@ -253,7 +253,7 @@ def _title(row: "Row") -> str:
     if row.release:
         words.append(f"release {row.release}")
     if row.recall:
-        words.append(f"recall {_share(row.recall[0])}")
+        words.append(f"{row.measure} {_share(row.recall[0])}")
     return ", ".join(words)
 
 

@@ -209,6 +209,12 @@ def forward_folds(
     return folds
 
 
+def learnt_labels(contract: Contract, columns: Columns) -> np.ndarray:
+    """What is learnt of each row, shape (rows,): its class, or its share of the range."""
+    labels, quantity = columns[contract.target.column], contract.target.quantity
+    return quantity.shares(labels) if quantity else labels
+
+
 def row_weights(contract: Contract, columns: Columns) -> np.ndarray | None:
     """What each row counts for in training, shape (rows,); None where all count alike."""
     return columns[contract.weight.key] if contract.weight else None

@@ -94,4 +94,4 @@ def by_segment(
 
 def _interval(limits: Limits) -> Interval:
     """Both limits; what is endless is as far away as a file can say."""
-    return (max(limits.low, -1e300), min(limits.high, 1e300))
+    return (max(limits.low, -1e30), min(limits.high, 1e30))
