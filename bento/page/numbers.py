@@ -147,6 +147,8 @@ def _signed(quantity: Quantity, value: float | UnsetType) -> str:
     """A change with its sign; empty for none."""
     if isinstance(value, UnsetType):
         return ""
+    if not round(value, quantity.decimals):
+        return quantity.written(0.0)
     return f"{'−' if value < 0 else '+'}{quantity.written(abs(value))}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from support import deliveries
@@ -147,6 +148,15 @@ def test_the_model_says_its_range_and_the_description_knows_the_answer(client: C
     assert "Plausible is 0 to 240" in value["description"]
     assert schemas["Answer"]["properties"]["unit"] == {"const": "min"}
     assert "NumberAnswer" not in schemas
+
+
+def test_what_is_answered_is_what_is_described(client: Client) -> None:
+    described = client.get("/docs.json").json()
+    schema = {"$ref": "#/components/schemas/Answers", "components": described["components"]}
+    answers = client.post("/predict_batch?reasons=1", json=[RECORD, FAR]).json()
+    jsonschema.validate(answers, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate([{**answers[0], "unit": "h"}], schema)
 
 
 def test_the_log_keeps_the_number_and_its_bin(served: Served, tmp_path: Path) -> None:

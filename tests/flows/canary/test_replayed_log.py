@@ -1,6 +1,7 @@
 """Replays of what a service has really logged, where it answers with a class or with a number."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from bento.ops.settings import load
 from flows.canary.loaded import Both, Loaded, loaded
 from flows.canary.replay import replay
 from flows.canary.replayed_rows import from_log
+from flows.evidence.page import _environment
+from flows.facts.replayed import Forecast
 from flows.views.live.replay import show
 from sluice.canary.number_replay import apart, common_limits
 from sluice.canary.replay import Replayed, Tally, judged
@@ -97,6 +100,21 @@ def test_what_another_number_model_says_is_foretold(
     assert "min apart on average" in told
     assert "moved up" in told
     assert "probabilit" not in told
+
+
+def test_the_evidence_tells_of_numbers_in_their_unit(
+    numbers: tuple[Loaded, Loaded, Path],
+) -> None:
+    running, candidate, log = numbers
+    pair = both(running, candidate)
+    found = replay(pair, from_log(pair, str(log)))
+    forecast = Forecast(origin="log", running="sha256:1", day="2026-11-30", found=found)
+    page = _environment().get_template("forecast.html").render(forecast=forecast)
+    assert "stay within two tenths of all answers" in page
+    assert "Moved up" in page
+    assert re.search(r'<td class="n">[+-][0-9.]+ min</td>', page)
+    for word in ("flagged", "probabilities", "class changes"):
+        assert word not in page.lower(), word
 
 
 def test_a_number_that_moves_by_two_tenths_is_a_change() -> None:
