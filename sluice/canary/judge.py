@@ -24,6 +24,7 @@ _USUAL_FAILURES = (0.001, 100.0)  # of stable, before any were seen, and how man
 _GRID = np.linspace(-0.6, 0.6, 121)  # differences of shares that bounds are found among
 _MARGIN = 0.02  # no closer to a limit are requests foretold
 _CHOSEN_BY = 20  # rows of stable by which it is chosen what passes a step
+_UNEVEN = 0.1  # a limit with fewer rows on one side does not halve them
 
 
 @dataclass(frozen=True)
@@ -143,15 +144,34 @@ def _commonest(case: Case, first: int) -> Watched:
 
 
 def _middle(case: Case, first: int) -> Watched:
-    """The share of the rows up to the limit that halves what stable answered before `first`."""
+    """The share of the rows up to the limit that halves what stable answered before `first`; where
+    no limit comes near that, as most answers are alike, the share of the commonest ones.
+    """
     canary = np.cumsum(case.blocks.canary.bins, axis=-1)
     stable = np.cumsum(case.blocks.stable.bins, axis=-1)
     shares = stable[:first, :-2].sum(axis=0) / max(1.0, stable[:first, -1].sum())
     at = int(np.argmin(np.abs(shares - 0.5)))
-    change = _at_most(case)[at]
+    if not _UNEVEN <= shares[at] <= 1.0 - _UNEVEN:
+        return _alike(case, first)
     pair = _from(case, first, canary[:, at], stable[:, at])
     limit = _limit(case, at)
-    return Watched(f"answers {limit} to", f"answered with {limit}", pair, change)
+    return Watched(f"answers {limit} to", f"answered with {limit}", pair, _at_most(case)[at])
+
+
+def _alike(case: Case, first: int) -> Watched:
+    """The share of the numbers between the two limits that most of stable's lie between."""
+    canary, stable = case.blocks.canary.bins, case.blocks.stable.bins
+    at = int(np.argmax(stable[:first, :-1].sum(axis=0)))
+    # Below the first limit there is nothing, and beyond the last one nothing else can come.
+    upto = [NO_CHANGE, *_at_most(case), NO_CHANGE]
+    low, high = upto[at], upto[at + 1]
+    change = Change(high.change - low.change, high.margin + low.margin)
+    limits = [f"{limit:,.6g}" for limit in case.layout.limits]
+    words = f"above {limits[at - 1]}" if at == len(limits) else f"at most {limits[at]}"
+    if 0 < at < len(limits):
+        words = f"{limits[at - 1]} to {limits[at]}"
+    pair = _from(case, first, canary[:, at], stable[:, at])
+    return Watched(f"answers {words} to", f"answered with {words}", pair, change)
 
 
 def _flagged(case: Case, watched: Watched | None) -> Measure:

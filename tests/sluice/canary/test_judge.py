@@ -59,6 +59,15 @@ def test_the_same_model_passes_once_a_large_change_is_excluded() -> None:
     assert late.canary_rows == 400 and late.stable_rows == 190 * 40
 
 
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.9])
+def test_a_model_that_flags_few_or_nearly_all_passes_too(share: float) -> None:
+    """A change down by 15 points is not possible where 2 in 100 are flagged: it is excluded."""
+    stable = side(950, share, blocks=20)
+    assert judge(case(side(50, share, blocks=20), stable)).verdict == "pass"
+    other = share + (0.3 if share < 0.5 else -0.3)
+    assert judge(case(side(50, other, blocks=20), stable)).verdict == "fail"
+
+
 def test_five_requests_that_all_succeed_tell_nothing() -> None:
     verdict = judge(case(side(5, blocks=1), side(95, blocks=1)))
     assert verdict.verdict == "inconclusive"

@@ -95,6 +95,43 @@ def test_numbers_are_watched_up_to_their_middle() -> None:
     assert found(late, "histogram").verdict == "pass"
 
 
+def alike(cell: int, rows: int, blocks: int) -> Side:
+    """A version whose numbers nearly all lie between two limits, and one in 20 above 50."""
+    bins = np.zeros((blocks, NUMBERS.bins + 1))
+    bins[:, cell], bins[:, 12] = 0.95 * rows, 0.05 * rows
+    return side(bins, np.stack([np.full(blocks, float(rows)), np.zeros(blocks)], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [(0, "at most 0"), (3, "10 to 15"), (NUMBERS.bins - 1, "above 100")]
+)
+@pytest.mark.parametrize("moved", [-1, 1])
+def test_numbers_that_are_nearly_alike_are_watched_where_they_lie(
+    cell: int, words: str, moved: int
+) -> None:
+    same = judged(NUMBERS, alike(cell, 20, 60), alike(cell, 180, 60))
+    assert found(same, "flagged").rows == f"answered with {words}"
+    assert found(same, "flagged").stable == pytest.approx(0.95)
+    assert same.verdict == "pass"
+    elsewhere = min(max(cell + moved, 0), NUMBERS.bins - 1)
+    if elsewhere != cell:
+        verdict = judged(NUMBERS, alike(elsewhere, 20, 60), alike(cell, 180, 60))
+        assert found(verdict, "flagged").verdict == "fail"
+
+
+def test_what_was_foretold_of_nearly_equal_numbers_is_expected() -> None:
+    """The replay said that a third of them moves from 10 to 15 to above 15."""
+    changes = [Change(-0.3, 0.01) if limit == 15.0 else Change() for limit in LIMITS]
+    canary = alike(3, 20, 60)
+    canary.bins[:, 3], canary.bins[:, 4] = 13.0, 6.0
+    expected = Expectation(at_most=tuple(changes))
+    verdict = judged(NUMBERS, canary, alike(3, 180, 60), expected=expected)
+    assert found(verdict, "flagged").expected == pytest.approx(-0.3)
+    assert found(verdict, "flagged").verdict == "pass"
+    surprised = judged(NUMBERS, canary, alike(3, 180, 60))
+    assert found(surprised, "flagged").verdict == "fail"
+
+
 def test_a_canary_whose_numbers_are_higher_is_taken_back() -> None:
     verdict = judged(NUMBERS, of_numbers(52, 20, 60), of_numbers(40, 180, 60, 1))
     assert verdict.verdict == "fail"
