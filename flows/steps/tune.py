@@ -18,7 +18,7 @@ from sluice.model.fit.adaptive_search import fits_of, rows_looked_at, searched
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.monotone import allowed, directions
 from sluice.model.fit.training import Rows, learnt_labels, row_weights
-from sluice.model.fit.tuning_file import OBJECTIVE_OF_NUMBER, Tuning, write_tuning
+from sluice.model.fit.tuning_file import OBJECTIVE, OBJECTIVE_OF_NUMBER, Tuning, write_tuning
 from sluice.policy import ADAPTIVE
 from sluice.served.encoding import encode, numeric_features
 
@@ -82,7 +82,9 @@ def told(request: "Request", tuning: Tuning) -> Tuned:
     for trial in tuning.trials:
         counts[trial.family] += 1
     winner = tuning.winner
-    return Tuned(counts, winner.family, winner.parameters, winner.score, tuning.objective)
+    # The default itself and not an equal text: by that alone msgspec knows what to leave out.
+    objective = OBJECTIVE if tuning.objective == OBJECTIVE else tuning.objective
+    return Tuned(counts, winner.family, winner.parameters, winner.score, objective)
 
 
 TUNE = Step("tune", "Tune", Tuned, (TUNING,), _inputs, _work)
