@@ -17,6 +17,8 @@ _PRICE = 0.01  # the least that two models may differ by
 _TRIALS = 16
 _SEED = 20_260_101
 _FORESTS = 20_000  # rows up to which a forest is tried: it takes ten times as long as boosting
+_GROUPS = "# Groups whose recall, precision and share flagged are compared."
+_GROUPS_OF_NUMBER = "# Groups whose errors are compared."
 _TIERS = (
     '# Risk in words. The tier "low" ends at the threshold of the model: no flagged row has it.',
     "# 0.5 is half of the threshold, and 0.4 that part of the way from there to 1.",
@@ -47,7 +49,7 @@ def contract_text(
         *(_statements(domain, found) if found else ()),
         *_reading(replace(reading, date=form_in(roles.role("feature")))),
         "",
-        *(() if roles.classes else _TIERS),
+        *(() if roles.classes or roles.number else _TIERS),
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
@@ -57,7 +59,7 @@ def contract_text(
     if segments:
         lines += [
             "",
-            "# Groups whose recall, precision and share flagged are compared.",
+            _GROUPS_OF_NUMBER if roles.number else _GROUPS,
             "[segments]",
         ]
         lines += segments
@@ -83,8 +85,8 @@ def _target(roles: Roles) -> Iterable[str]:
     [target] = roles.role("target")
     yield "[target]"
     yield f"column = {_text(target.name)}"
-    if roles.classes:
-        return  # each of its values is a class
+    if roles.number or roles.classes:
+        return  # the number itself is predicted, or each of its values is a class
     yield f"positive = {_text(roles.positive)}"
     yield f"negative = {_text(roles.negative)}"
     yield f"positive_label = {_text(_label(target.name, roles.positive))}"

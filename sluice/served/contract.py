@@ -274,9 +274,8 @@ MADE = ("", "row")  # an id is read from the table, or made of the cells of its 
 COLUMN_KEYS = tuple(field.name for field in fields(Column) if field.name not in ("name", "reading"))
 
 
-def load_contract(toml: str, source: str = "contract.toml", *, numbers: bool = False) -> Contract:
-    """Read a contract from the text of its file; `source` is what errors call that file. A number
-    as target is taken with `numbers` alone, which loading a model artifact has.
+def load_contract(toml: str, source: str = "contract.toml") -> Contract:
+    """Read a contract from the text of its file; `source` is what errors call that file.
 
     Raises UsageError naming file, table or column, and key where it is wrong.
     """
@@ -286,7 +285,7 @@ def load_contract(toml: str, source: str = "contract.toml", *, numbers: bool = F
     if type(schema) is not int or schema not in _KEYS:
         what = f"{source}: schema is {schema!r}; 1 or 2 is required"
         raise UsageError(what, "Write schema = 2, or use the version of Sluice that wrote it.")
-    contract = _contract(source, raw, numbers=numbers)
+    contract = _contract(source, raw)
     check_dates_are_used(source, contract.features, [each.expression for each in contract.derived])
     if not contract.features:
         what = f"{source}: no column has role feature; at least one is required"
@@ -294,7 +293,7 @@ def load_contract(toml: str, source: str = "contract.toml", *, numbers: bool = F
     return contract
 
 
-def _contract(source: str, raw: Table, *, numbers: bool) -> Contract:
+def _contract(source: str, raw: Table) -> Contract:
     """A contract from its tables. Raises UsageError for the first that is wrong."""
     specs = table(source, raw, "columns", needed=True)
     reading = read_reading(source, raw)
@@ -304,8 +303,6 @@ def _contract(source: str, raw: Table, *, numbers: bool) -> Contract:
         for name, spec in specs.items()
     )
     _unique(source, columns)
-    if not numbers:
-        _refuse_number(source, columns)
     derived = tables(source, raw, "derived")
     segments = tables(source, raw, "segments")
     rules = tables(source, raw, "rules")
@@ -450,15 +447,6 @@ def _check_target(source: str, place: str, column: Column) -> None:
             " allowed"
         )
         raise fail(source, place, "values", what, "Join rare classes in the table.")
-
-
-def _refuse_number(source: str, columns: tuple[Column, ...]) -> None:
-    """Refuse a target that is a number."""
-    column = next(column for column in columns if column.role == "target")
-    if column.numeric:
-        fix = 'Classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
-        what = f"is {column.kind} and its role is target"
-        raise fail(source, f'column "{column.name}"', "kind", what, fix)
 
 
 def _check_sorts(source: str, place: str, spec: Table) -> None:
@@ -736,5 +724,8 @@ def _require_no_side(
             what = f"is given and {column.name} {has}"
             fix = f"Leave it out: each value is a class. Or join {column.name} to two values."
             if column.numeric:
-                fix = "Leave it out: the number itself is predicted."
+                fix = (
+                    "Leave it out to predict the number itself; of two classes write"
+                    ' kind = "category" and values = ["0", "1"], as texts.'
+                )
             raise fail(source, place, key, what, fix)

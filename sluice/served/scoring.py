@@ -100,7 +100,7 @@ def load_model(folder: Path) -> Model:
     Raise UsageError for a wrong contract or threshold, Refused for a model that is not allowed.
     """
     path = folder / "contract.toml"
-    contract = load_contract(path.read_text(encoding="utf-8"), str(path), numbers=True)
+    contract = load_contract(path.read_text(encoding="utf-8"), str(path))
     session = open_session((folder / MODEL_FILE).read_bytes())
     weights: tuple[float, ...] = ()
     bins: tuple[float, ...] = ()

@@ -135,7 +135,7 @@ def to_csv(rows: int, seed: int = 1, telling: bool = True) -> bytes:
 
 def contract() -> Contract:
     """The contract of these rows."""
-    return load_contract(CONTRACT, numbers=True)
+    return load_contract(CONTRACT)
 
 
 def columns(rows: int, seed: int = 1) -> dict[str, np.ndarray]:

@@ -56,6 +56,10 @@ def limits_of(
 def gain_p_value(gains: np.ndarray, clusters: np.ndarray | None = None) -> float:
     """The one-sided p-value of a sum above 0 of what each row gains, shape (rows,): how often it is
     as large where the sign of each is drawn by lots.
+
+    What is rarer than so many draws can tell has the bound of Hoeffding for such sums (W.
+    Hoeffding, Probability inequalities for sums of bounded random variables, Journal of the
+    American Statistical Association 58, 1963), which later uses of a holdout need.
     """
     units = _units(gains, clusters)
     total = float(units.sum())
@@ -67,7 +71,8 @@ def gain_p_value(gains: np.ndarray, clusters: np.ndarray | None = None) -> float
         signs = chance.integers(0, 2, (_AT_ONCE, len(units)), dtype=np.int8)
         # A sum of as many of them, within rounding, is as large.
         reached += int(((2.0 * signs - 1.0) @ units >= total * (1 - 1e-12)).sum())
-    return (1 + reached) / (1 + FLIPS)
+    bound = float(np.exp(-(total**2) / (2.0 * float((units**2).sum()))))
+    return min((1 + reached) / (1 + FLIPS), bound)
 
 
 def _units(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:

@@ -208,9 +208,10 @@ def test_a_target_of_three_classes_says_how_many_it_has() -> None:
         draft(table, "churn.csv", "churn", Choices(target="Churn"))
 
 
-def test_a_number_as_a_target_is_told_as_such() -> None:
-    with pytest.raises(Refused, match="Numbers are not predicted"):
-        draft(strange_tables.churn(300), "churn.csv", "churn", Choices(target="Charges"))
+def test_a_number_becomes_a_target_only_where_a_person_names_it() -> None:
+    table = strange_tables.churn(300)
+    assert draft(table, "churn.csv", "churn", Choices(target="Charges")).roles.number
+    assert not draft(table, "churn.csv", "churn", Choices()).roles.number
 
 
 READ: dict[str, tuple[Callable[[], bytes], dict[str, str]]] = {

@@ -21,11 +21,6 @@ def test_the_range_and_the_unit_are_those_of_the_column() -> None:
     assert Quantity(None, 0.0, 1.0, 2).written(0.5) == "0.50"
 
 
-def test_a_model_folder_with_such_a_target_is_still_refused() -> None:
-    with pytest.raises(UsageError, match="is number and its role is target"):
-        load_contract(deliveries.CONTRACT)
-
-
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -37,7 +32,7 @@ def test_a_model_folder_with_such_a_target_is_still_refused() -> None:
 def test_wrong_targets_are_named(written: str, said: str) -> None:
     text = deliveries.CONTRACT.replace('column = "Minutes"\ndecimals = 1', written)
     with pytest.raises(UsageError, match=said):
-        load_contract(text, numbers=True)
+        load_contract(text)
 
 
 def test_digits_are_asked_for_of_numbers_alone(tmp_path: Path) -> None:
@@ -45,7 +40,7 @@ def test_digits_are_asked_for_of_numbers_alone(tmp_path: Path) -> None:
     text = text.replace('"Lift"]\nrole = "feature"', '"Lift"]\nrole = "target"')
     text = text.replace('role = "target"\nkind = "number"', 'role = "feature"\nkind = "number"')
     with pytest.raises(UsageError, match="decimals is given and Lift is no number"):
-        load_contract(text, numbers=True)
+        load_contract(text)
 
 
 def test_bins_are_deciles_and_a_limit_belongs_to_the_bin_above() -> None:

@@ -51,6 +51,12 @@ def test_a_gain_is_found_and_none_is_not() -> None:
     assert gain_p_value(np.zeros(300)) == 1.0
 
 
+def test_a_gain_that_no_draw_reaches_has_the_bound_of_such_sums() -> None:
+    sure = gain_p_value(np.ones(200))
+    assert sure == pytest.approx(np.exp(-100.0))
+    assert gain_p_value(np.array([1.0, 1.0, 1.0])) == pytest.approx(1 / 8, abs=0.02)
+
+
 def test_it_errs_as_often_as_it_says() -> None:
     chance = np.random.default_rng(6)
     low = [gain_p_value(chance.standard_t(3, 60)) <= 0.1 for _ in range(200)]
