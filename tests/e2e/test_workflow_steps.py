@@ -127,7 +127,7 @@ def test_a_canary_is_looked_at_by_a_schedule(released: Job, tmp_path: Path) -> N
     assert "SLUICE_CLUSTER is not set" in looked.steps["Reconcile"].stderr
     secrets = {
         "vars.SLUICE_CLUSTER": "elsewhere",
-        "secrets.SLUICE_CLUSTER_CONFIG": KUBECONFIG,
+        "secrets.CLUSTER_CONFIG": KUBECONFIG,
     }
     looked = job(
         "reconcile.yml",
@@ -154,13 +154,13 @@ def test_with_secrets_a_release_goes_to_registry_and_manifest_repo_by_a_deploy_k
         secrets = {
             "vars.SLUICE_REGISTRY": f"{registry.host}/team",
             "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": ssh.url(manifests),
-            "secrets.SLUICE_DEPLOY_KEY": ssh.key.read_text(),
-            "vars.SLUICE_KNOWN_HOSTS": ssh.known_hosts.read_text(),
+            "secrets.MANIFESTS_DEPLOY_KEY": ssh.key.read_text(),
+            "vars.MANIFESTS_KNOWN_HOSTS": ssh.known_hosts.read_text(),
             **{
                 f"{name} && format('{{0}}/keys/{file}', runner.temp)": str(keys / file)
                 for name, file in (
-                    ("secrets.SLUICE_DEPLOY_KEY", "git_key"),
-                    ("vars.SLUICE_KNOWN_HOSTS", "known_hosts"),
+                    ("secrets.MANIFESTS_DEPLOY_KEY", "git_key"),
+                    ("vars.MANIFESTS_KNOWN_HOSTS", "known_hosts"),
                 )
             },
         }

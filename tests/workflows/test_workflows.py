@@ -174,8 +174,8 @@ def test_an_app_may_write_one_repository_and_no_more() -> None:
     """A token of an app without a list has the rights of the app in all repositories."""
     for name in ("release.yml", "promote.yml"):
         [app] = [step for step in steps(name) if step.get("id") == "app"]
-        assert app["if"] == "vars.SLUICE_APP_CLIENT != ''"
-        assert app["with"]["repositories"] == "${{ vars.SLUICE_APP_REPOSITORY || 'manifests' }}"
+        assert app["if"] == "vars.MANIFESTS_APP_CLIENT != ''"
+        assert app["with"]["repositories"] == "${{ vars.MANIFESTS_APP_REPOSITORY || 'manifests' }}"
         rights = {key: value for key, value in app["with"].items() if key.startswith("permission-")}
         assert rights == {
             "permission-contents": "write",

@@ -53,6 +53,7 @@ def run_plan(
     cache: bool,
 ) -> int:
     """Print the plan; the exit code is that of a release which has nothing left to do, else 0."""
+    from flows.decision import told
     from flows.engine.request import begin
     from flows.orchestration.plan import plan
     from flows.orchestration.real_tools import real_tools
@@ -72,6 +73,7 @@ def run_plan(
     document = {
         "model": model,
         "steps": [_document(step) for step in planned.steps],
+        "verdict": told.of(planned.report.decision).line if planned.report else "",
         "diff": planned.diff,
         "outcome": planned.outcome.sentence if planned.outcome else "",
         "barred": planned.barred.sentence if planned.barred else "",
