@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.adapters import process
 from scripts.key_files import main
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nabc\r\n-----END OPENSSH PRIVATE KEY-----"
@@ -22,6 +23,15 @@ def test_what_is_set_becomes_a_file_for_this_user_alone(
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "git_key")]
     assert modes == [0o700, 0o600]
     assert [path.name for path in folder.iterdir()] == ["git_key"]
+
+
+def test_ssh_takes_a_key_whose_last_line_end_a_form_cut_off(tmp_path: Path) -> None:
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "made"]
+    process.run(words)
+    pasted = (tmp_path / "made").read_text().strip().replace("\n", "\r\n")
+    assert main({"KEYS_FOLDER": str(tmp_path / "keys"), "DEPLOY_KEY": pasted}) == 0
+    public = process.run(["ssh-keygen", "-y", "-f", tmp_path / "keys" / "git_key"]).stdout
+    assert public.split()[:2] == (tmp_path / "made.pub").read_text().split()[:2]
 
 
 def test_without_a_key_nothing_is_written(
