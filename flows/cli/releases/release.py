@@ -99,14 +99,15 @@ def load_flow() -> "Releases":
 
 def load_fleet(column: str) -> "Releases":
     """The same of a fleet whose models this column names."""
-    from flows.fleet_release import Asked, fleet, without_prefect
+    from flows.fleet_release import fleet, without_prefect
     from flows.orchestration.start import Releases
+    from flows.orchestration.whole_run import Asked
 
     def as_flow(model: str, data: str | None, cache: bool, *, return_state: Literal[True]) -> Any:
         return fleet(model, column, data, cache, return_state=return_state)
 
     def plainly(model: str, data: str | None, cache: bool) -> "Outcome":
-        return without_prefect(Asked(model, column, data, cache))
+        return without_prefect(column, Asked(model, data, cache))
 
     return Releases(as_flow, plainly)
 
