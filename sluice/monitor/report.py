@@ -49,10 +49,14 @@ class Week(Struct, frozen=True, kw_only=True):
 
 
 class Happened(Struct, frozen=True):
-    """Something that happened to the model: the day, and a sentence."""
+    """Something that happened to the model: the day, and a sentence. What moves what is live has a
+    kind (release, rollback, canary) and a mark, the few words beside its line in a picture.
+    """
 
     day: str
     what: str
+    kind: str = ""
+    mark: str = ""
 
 
 class Promised(Struct, frozen=True, kw_only=True):
