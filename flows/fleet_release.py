@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
-from flows.adapters.engine import require_engine
 from flows.adapters.files import write_atomic
 from flows.engine.outcome import Outcome
 from flows.engine.perform import Runner
@@ -17,9 +15,11 @@ from flows.evidence.page import PAGE
 from flows.facts.imaged import Imaged
 from flows.fleet import pipeline
 from flows.fleet.promote import FleetReport, evidence_files, promote
-from flows.gitops import events, ledger, manifest_repo
+from flows.gitops import events, ledger
 from flows.gitops.writer import Written
+from flows.orchestration.fleet_plan import ended, folder_of, nothing_to_do, plan
 from flows.orchestration.freshness import require_fresh
+from flows.orchestration.settled import settle
 from flows.orchestration.whole_run import Asked, as_flow, plainly
 from flows.release import deliver, proposed, seeded, show_refused
 from flows.views import terminal
@@ -41,8 +41,7 @@ def without_prefect(column: str, asked: Asked) -> Outcome:
 
 
 def _released(column: str, request: Request, runner: Runner, run_id: str) -> Outcome:
-    require_engine(request.settings.engine)
-    return carry_out(request, column, runner, run_id)
+    return settle(plan(request, column)) or carry_out(request, column, runner, run_id)
 
 
 def carry_out(request: Request, column: str, runner: Runner, run_id: str = "") -> Outcome:
@@ -50,9 +49,12 @@ def carry_out(request: Request, column: str, runner: Runner, run_id: str = "") -
     page = request.tools.page
     try:
         require_fresh(request)
-        candidate = pipeline.taught(request, column, runner)
-        if candidate.is_live:
-            return _nothing_to_do(request)
+        lessons = pipeline.taught(request, column, runner)
+        if lessons.is_live:
+            outcome = nothing_to_do(request)
+            page.delivery(request, outcome)
+            return outcome
+        candidate = pipeline.written(lessons, runner)
         request = seeded(request)
         candidate = replace(candidate, candidate=replace(candidate.candidate, request=request))
         reserved = pipeline.reserve(candidate)
@@ -64,7 +66,7 @@ def carry_out(request: Request, column: str, runner: Runner, run_id: str = "") -
             outcome = _deliver(report, runner, run_id)
         else:
             _publish(request, _unchanged(request, changes), changes)
-            outcome = _ended(request, changes, "hold" if request.champion else "refused")
+            outcome = ended(request, changes, "hold" if request.champion else "refused")
     except ledger.Waits as waits:
         sentence = f"{waits.what}. {waits.fix}"
         outcome = Outcome("waiting", sentence, request.model)
@@ -79,30 +81,9 @@ def carry_out(request: Request, column: str, runner: Runner, run_id: str = "") -
     return outcome
 
 
-def _nothing_to_do(request: Request) -> Outcome:
-    champion = request.champion
-    outcome = Outcome(
-        "nothing to do",
-        "the fleet that is live was made from these very models",
-        request.model,
-        verdict="PROMOTE",
-        tag=champion.tag if champion else "",
-        digest=champion.digest if champion else "",
-        release=champion.release if champion else 0,
-        evidence=str(_folder(request) / PAGE),
-    )
-    request.tools.page.delivery(request, outcome)
-    return outcome
-
-
-def _folder(request: Request) -> Path:
-    """Where people and workflows find the newest evidence of a model."""
-    return request.settings.home / "evidence" / request.model
-
-
 def _publish(request: Request, page: str, changes: Changes) -> None:
     """Lay page and table where people look. What lay there is of another release."""
-    folder = _folder(request)
+    folder = folder_of(request)
     written = {PAGE: page.encode(), TABLE: write_json(changes).encode()}
     for old in sorted(folder.iterdir()) if folder.is_dir() else ():
         if old.is_file() and old.name not in written:
@@ -117,38 +98,25 @@ def _unchanged(request: Request, changes: Changes) -> str:
     return render(shown, changes)
 
 
-def _ended(request: Request, changes: Changes, outcome: str) -> Outcome:
-    """The end of a fleet of which no model is another one."""
-    return Outcome(
-        outcome,
-        changes.sentence,
-        request.model,
-        verdict="HOLD" if outcome == "hold" else "INSUFFICIENT",
-        evidence=str(_folder(request) / PAGE),
-        summary=f"A model for each {changes.column}",
-        overlay=manifest_repo.apart(request.settings).rstrip("/"),
-    )
-
-
 def _deliver(report: FleetReport, runner: Runner, run_id: str) -> Outcome:
     """From the verdicts to the commit."""
 
     def commit(imaged: Result[Imaged]) -> Written:
         for name, content in evidence_files(report).items():
-            write_atomic(_folder(report.request) / name, content)
+            write_atomic(folder_of(report.request) / name, content)
         return promote(report, imaged, run_id)
 
     delivery = deliver(report.candidate, runner, commit)
-    ended = replace(
-        _ended(report.request, report.changes, delivery.outcome),
+    end = replace(
+        ended(report.request, report.changes, delivery.outcome),
         verdict="PROMOTE",
         sentence=delivery.sentence,
         tag=report.candidate.tag,
     )
     if delivery.imaged is None:
-        return ended
+        return end
     outcome = replace(
-        ended,
+        end,
         sentence=f"{delivery.sentence}; {report.changes.sentence}",
         digest=delivery.imaged.digest,
         reference=delivery.imaged.reference,

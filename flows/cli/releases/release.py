@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from flows.cli.options import AsJson, DataFile, Model, NoCache
+from flows.cli.options import AsJson, DataFile, Each, Model, NoCache
 
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
@@ -26,14 +26,7 @@ def release(
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,
-    each: Annotated[
-        str,
-        typer.Option(
-            "--each",
-            metavar="COLUMN",
-            help="a model for each value of this column, and one image that serves them all",
-        ),
-    ] = "",
+    each: Each = "",
 ) -> None:
     """Take a table to a commit that Argo CD can sync.
 
