@@ -103,6 +103,14 @@ KINDS = (
                 "boolean",
                 False,
             ),
+            Parameter(
+                "start",
+                "Release a candidate where one is due",
+                "Notes the reasons too. The candidate passes the same gate as any other, as a run"
+                " below this one.",
+                "boolean",
+                False,
+            ),
         ),
     ),
     Kind(
