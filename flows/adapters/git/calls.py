@@ -12,6 +12,7 @@ What is fixed goes to git in the environment of the call, behind what the enviro
 so it wins over files of configuration, and no error shows a page of options.
 """
 
+import functools
 import os
 import re
 import shlex
@@ -25,11 +26,14 @@ from flows.adapters.git import configured, measured
 from flows.adapters.git.access import Access, environment, options
 from flows.adapters.git.configured import Configured
 from flows.adapters.git.failures import Answer
+from sluice.errors import UsageError
 
 DEADLINE = 120.0  # seconds for one call that asks nobody else
 # A caller's own git (a hook, a rebase) must not decide which repository this is, nor what is shown.
 _OWN = re.compile(r"GIT_(?!SSL|SSH|ASKPASS|HTTP|PROXY|CONFIG_(?!PARAMETERS))")
 PROTOCOLS = ("file", "http", "https", "ssh")
+# Older ones take no settings from the environment, or fewer: then nothing below would hold.
+OLDEST = (2, 34)
 _DIED = 128  # the exit code of git where it could not begin, or go on
 _UNREADABLE = (3, _DIED)  # those of `git config` for a file that it cannot read
 # A server of git without the configuration of whoever starts it.
@@ -156,12 +160,33 @@ def run_bytes(
 ) -> process.Raw:
     """The same for what is no text; no exit code raises.
 
-    Raises UsageError where git cannot read its configuration, and so does nothing at all.
+    Raises UsageError where git cannot read its configuration, and so does nothing at all, and for
+    a git that is too old.
     """
+    _require_version()
     raw = _ended(*words, where=where, env=env, stdin=stdin, timeout=timeout)
     if raw.code == _DIED:
         configuration(where)
     return raw
+
+
+def _require_version() -> None:
+    """Raise UsageError for a git that is older than OLDEST."""
+    found = _version(os.environ.get("PATH", ""))
+    if found and found < OLDEST:
+        shown, required = (".".join(map(str, numbers)) for numbers in (found, OLDEST))
+        raise UsageError(
+            f"the version of git is {shown}; {required} is required",
+            "Update git, or put a newer one first on PATH.",
+        )
+
+
+@functools.cache
+def _version(_path: str) -> tuple[int, ...]:
+    """The (2, 39) of `git version 2.39.5`, asked once for each PATH; empty for no git."""
+    said = process.run_bytes(["git", "version"], timeout=DEADLINE).text("utf-8").stdout
+    numbers = re.search(r"(\d+)\.(\d+)", said)
+    return (int(numbers[1]), int(numbers[2])) if numbers else ()
 
 
 def _ended(

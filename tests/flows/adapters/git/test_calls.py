@@ -261,14 +261,19 @@ def test_what_is_named_otherwise_is_served_by_where_it_lies(
     assert (found.reached("https://git.x/a.git") == "/srv/a.git") == (kind == "insteadOf")
 
 
-BROKEN = [
-    "[user\nname = A",
-    "[core]\n= 1\n",
-    "name = A\n",
-    '[a]\nb = "c\n',
-    "\0",
-    "[include]\npath",
-]
+@pytest.mark.parametrize("version", ["2.30.2", "2.33.8.windows.1", "1.8.3.1"])
+def test_a_git_that_is_too_old_is_refused_by_name(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = seeded(tmp_path)
+    (tmp_path / "git").write_text(f"#!/bin/sh\necho git version {version}\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(UsageError, match=r"the version of git is \d\.\d+; 2\.34 is required"):
+        manifest_repo.live(given, "attrition")
+
+
+BROKEN = ["[user\nname = A", "[core]\n= 1\n", '[a]\nb = "c\n', "\0", "[include]\npath"]
 
 
 @pytest.mark.parametrize("content", BROKEN)
