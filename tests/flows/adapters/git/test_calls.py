@@ -41,9 +41,22 @@ def hostile(tmp_path: Path, gitconfig: Path) -> Iterator[Path]:
     assert not (here / "programs").exists(), (here / "programs").read_text()
 
 
-def story(home: Path) -> list[object]:
+def named_by_sha256(given: Settings) -> Settings:
+    """The same manifest repo, with its objects named by SHA-256."""
+    before, after = Path(given.manifest_url), given.home / "sha256.git"
+    words = ("--quiet", "--bare", "--object-format=sha256", "--initial-branch", "main")
+    by_hand.git(given.home, "init", *words, after)
+    kept = subprocess.run(
+        ["git", "fast-export", "main"], cwd=before, capture_output=True, check=True
+    )
+    taken = ["git", "fast-import", "--quiet"]
+    subprocess.run(taken, cwd=after, input=kept.stdout, capture_output=True, check=True)
+    return given.model_copy(update={"manifests": str(after)})
+
+
+def story(home: Path, names: str = "sha1") -> list[object]:
     """Everything that Sluice asks git for, over a whole life of a manifest repo; what it learnt."""
-    given = seeded(home)
+    given = named_by_sha256(seeded(home)) if names == "sha256" else seeded(home)
     told: list[object] = []
     for number, tag in enumerate((ONE, TWO), 1):
         written = promote(given, promotion(tag, number, ONE if number > 1 else ""))
@@ -108,6 +121,15 @@ def test_no_configuration_changes_what_is_done_or_read(
 ) -> None:
     (tmp_path / "home").mkdir()
     assert story(tmp_path / "home") == expected
+
+
+def test_a_manifest_repo_that_names_objects_by_sha256_is_one_like_any_other(
+    expected: list[object], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    assert story(tmp_path / "home", "sha256") == expected
+    tip = by_hand.git(tmp_path / "home" / "sha256.git", "rev-parse", "main")
+    assert len(tip) == 64
 
 
 def test_no_configuration_changes_what_is_asked_of_a_project(hostile: Path, tmp_path: Path) -> None:
