@@ -41,7 +41,7 @@ def program() -> Path:
             try:
                 go = golang.compiler(work, _GO)
                 env = golang.environment(work) | {"GOGC": "800"}
-                flags = ("-gcflags=all=-dwarf=false", "-ldflags", "-s -w")
+                flags = ("-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w")
                 run([go, "build", *flags, "-o", work / "registries", "."], cwd=SOURCE, env=env)
                 (work / "registries").replace(place)
             finally:

@@ -226,9 +226,7 @@ def ask(to: Access, command: str, *words: str | Path, where: Where = HERE) -> An
     url = found.reached(to.url, push=command == "push")
     with tempfile.TemporaryDirectory(prefix="sluice-trace-") as name:
         folder = Path(name)
-        env = environment(to, own_ssh=found.has_ssh)
-        if not configured.is_local(url):
-            env |= measured.traces(folder)
+        env = environment(to, own_ssh=found.has_ssh) | measured.traces(url, folder)
         try:
             words = (*options(to), command, *serving(command, url, found), *words)
             result = run(*words, where=where, env=env, timeout=to.timeout)

@@ -23,15 +23,18 @@ _GOT = re.compile(r"<= Recv header: HTTP/[\d.]+ (\d{3})\b")
 _PROXY_LOGIN = 407
 
 
-def traces(folder: Path) -> dict[str, str]:
-    """The variables that have git write down the heads of HTTP, without a secret, and packets that
-    come over ssh: into files of this folder.
+def traces(url: str, folder: Path) -> dict[str, str]:
+    """The variables that have git write into files of this folder: over HTTP the heads, without a
+    secret; over ssh the packets that come.
     """
+    if uses_ssh(Access(url)):
+        return {"GIT_TRACE_PACKET": str(folder / "packets")}
+    if not url.startswith(("http://", "https://")):
+        return {}
     return {
         "GIT_TRACE_CURL": str(folder / "http"),
         "GIT_TRACE_CURL_NO_DATA": "1",
         "GIT_TRACE_REDACT": "1",
-        "GIT_TRACE_PACKET": str(folder / "packets"),
     }
 
 
