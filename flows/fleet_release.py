@@ -31,8 +31,15 @@ from flows.orchestration.start import tidy
 from flows.orchestration.tasks import AsTasks
 from flows.project import homes
 from flows.project.settings import Settings
-from flows.release import build, can_deliver, deployable, is_delivered, show_refused
-from flows.steps import image, smoke
+from flows.release import (
+    build,
+    can_deliver,
+    deployable,
+    have_base,
+    is_delivered,
+    show_refused,
+)
+from flows.steps import smoke
 from flows.steps.package import PACKAGE
 from flows.views import terminal
 from flows.views.fleet_page import Headline, on_terminal, render
@@ -223,7 +230,7 @@ def _deliver(report: FleetReport, runner: Runner, run_id: str) -> Outcome:
         )
         return replace(told, outcome="no builder", sentence=sentence)
     if not is_delivered(candidate):
-        image.prepare(candidate)
+        have_base(candidate)
     imaged = build(candidate, runner)
     for name, content in evidence_files(report).items():
         write_atomic(_folder(request) / name, content)

@@ -10,7 +10,6 @@ from prefect import flow
 from prefect.runtime import deployment, flow_run
 
 from flows.adapters.private_files import keep_private
-from flows.adapters.registry import registry
 from flows.decision import baselines, replayed
 from flows.engine import runs, store
 from flows.engine.outcome import Outcome, record
@@ -44,6 +43,8 @@ from flows.steps.package import PACKAGE
 from flows.steps.smoke import SMOKE
 from flows.steps.validate import DataRefused, public
 from flows.views import terminal
+from flows.views.progress import working
+from flows.views.wording import upper_first
 from sluice.errors import Refused, SluiceError
 
 _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
@@ -108,14 +109,16 @@ def _to_an_end(
     """
     began, started = datetime.datetime.now(datetime.UTC), time.monotonic()
     path = Path(asked.data) if asked.data else None
-    request = begin(given, tools, asked.model, path, cache=asked.cache)
-    outcome = settle(plan(request))
+    with working("Look up each step"):
+        request = begin(given, tools, asked.model, path, cache=asked.cache)
+        outcome = settle(plan(request))
     if outcome is None:
-        if request.live is None:
-            # Not before: what is refused, or has nothing left to do, leaves nothing.
-            manifest_repo.seed(given)
-            request = replace(request, live=manifest_repo.live(given, asked.model))
-        request = deployable(request)
+        with working("Look at the manifest repo"):
+            if request.live is None:
+                # Not before: what is refused, or has nothing left to do, leaves nothing.
+                manifest_repo.seed(given)
+                request = replace(request, live=manifest_repo.live(given, asked.model))
+            request = deployable(request)
         outcome = carry_out(request, runner, str(flow_run.id or ""))
     record(given.home, outcome)
     seconds = time.monotonic() - started
@@ -146,12 +149,15 @@ def carry_out(request: Request, runner: Runner, run_id: str = "") -> Outcome:
         require_fresh(request)
         candidate = pipeline.train(request, runner)
         case = pipeline.oppose(candidate)
-        reserved = _reserve(case)
+        with working("Reserve the use of the holdout"):
+            reserved = _reserve(case)
         report = pipeline.judge(reserved.case, reserved.counted, runner)
         judged = numbered(report, reserved.number)
-        publish(report, judged)
-        page.evidence(report)
-        if _may_go_live(report):
+        with working("Decide anew"):
+            publish(report, judged)
+            page.evidence(report)
+            promotes = _may_go_live(report)
+        if promotes:
             outcome = _deliver(report, runner, reserved.number, run_id)
         else:
             outcome = held_or_refused(report)
@@ -206,7 +212,7 @@ def show_refused(request: Request, refused: Refused) -> Outcome:
     console = terminal.console()
     if isinstance(refused, DataRefused):
         console.print(table(refused.report))
-    console.print(f"{refused.what}\n  {refused.fix}", markup=False)
+    console.print(f"{upper_first(refused.what)}\n  {refused.fix}", markup=False)
     barred = isinstance(refused, quarantine.Quarantined)
     return Outcome("quarantined" if barred else "refused", public(refused), request.model)
 
@@ -223,7 +229,7 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
         )
         return ended(report, "no builder", sentence)
     if not is_delivered(candidate):
-        image.prepare(candidate)
+        have_base(candidate)
     imaged = build(candidate, runner)
     written = runner.call(promote.TITLE, promote.promote, report, imaged, number, run_id)
     outcome = ended(
@@ -238,6 +244,18 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
         return outcome
     text = pull_request.place(report.request.settings, report.request.model, outcome.tag)
     return replace(outcome, branch=written.branch, proposal=str(text))
+
+
+def have_base(candidate: Candidate) -> None:
+    """Have the base of the image, which takes a minute where this machine has none yet.
+
+    It is no step, so the spinner is its only sign of life; what is said of it stays on the screen.
+    """
+    said: list[str] = []
+    with working("Make the base"):
+        image.prepare(candidate, said.append)
+    for sentence in said:
+        candidate.request.tools.progress.say(sentence)
 
 
 def build(candidate: Candidate, runner: Runner) -> Result[Imaged]:
@@ -267,7 +285,7 @@ def can_deliver(candidate: Candidate) -> bool:
 
 
 def is_delivered(candidate: Candidate) -> bool:
-    """Whether Bento, image and smoke run were all done before, and the registry has that image."""
+    """Whether Bento, image and smoke run were done before, and the registry has that whole."""
     request = candidate.request
     place = Plainly(request.settings.home, request.model, cache=request.cache)
     packaged = lookup(place, PACKAGE, candidate)
@@ -276,4 +294,4 @@ def is_delivered(candidate: Candidate) -> bool:
     imaged = lookup(place, IMAGE, candidate, packaged)
     if imaged is None or lookup(place, SMOKE, candidate, imaged) is None:
         return False
-    return registry.digest(request.place, candidate.tag) == imaged.facts.digest
+    return not lost(candidate, imaged.facts)

@@ -354,6 +354,7 @@ _SORTS: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "tuple": tuple,
 }
+_SAID = {"int": "a whole number", "float": "a number", "str": "a text", "tuple": "a list of texts"}
 _COUNTS = (
     "minimum_rows",
     "trials",
@@ -523,7 +524,8 @@ def limits_of(table: str, field: Field[Any]) -> str:
 
 def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
     if raw.get("schema") != 1:
-        what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
+        given = repr(raw["schema"]) if "schema" in raw else "missing"
+        what = f"{source}: schema is {given}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
         if name not in ("schema", "reviewed", TABLE, CLASSES, *_TABLES):
@@ -605,7 +607,7 @@ def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
         raise UsageError(what, "Only their ratio says where a threshold lies best.")
     for names in () if several else _ONE_OF:
         if not any(getattr(gate, name) for name in names):
-            what = f"{source}: [gate] {names[0]} is None; a value of type float is required"
+            what = f"{source}: [gate] {names[0]} is missing; a number is required"
             raise UsageError(what, f"Write {' or '.join(names)}.")
 
 
@@ -628,9 +630,9 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     """The value of a key, checked against the type of its field; a list becomes a tuple."""
     value = tuple(given) if isinstance(given, list) else given
     sort = _sort_of(field)
-    what = f"{source}: [{table}] {field.name} is {value!r}"
+    what = f"{source}: [{table}] {field.name} is {'missing' if value is None else repr(value)}"
     if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
-        raise UsageError(what, f"It takes a value of type {sort}.")
+        raise UsageError(f"{what}; {_SAID[sort]} is required", f"Write it in [{table}].")
     if isinstance(value, tuple) and not all(_is_name(entry) for entry in value):
         raise UsageError(what, "It takes a list of texts, none of them empty.")
     if sort == "float" and field.name not in _NO_SHARES and not 0.0 < cast(float, value) < 1.0:
@@ -718,7 +720,7 @@ def _check_written(source: str, point: Mapping[str, object]) -> None:
     nobody.
     """
     if "precision_slack" not in point and "slack_share" not in point:
-        what = f"{source}: [operating_point] precision_slack is None"
+        what = f"{source}: [operating_point] precision_slack is missing; a number is required"
         raise UsageError(what, "Write precision_slack or slack_share; 0 is none.")
 
 

@@ -65,6 +65,10 @@ class Layout:
         """The bytes of a blob, digest checked. Raises Broken."""
         return blob(self.folder, digest)
 
+    def has_blob(self, digest: str) -> bool:
+        """Whether there is a file of this digest."""
+        return blob_path(self.folder, digest).is_file()
+
     def tags(self) -> list[str]:
         """Every tag."""
         return list(tags(self.folder))

@@ -34,6 +34,10 @@ class Place(Protocol):
         """The bytes of a blob. Raises Broken where there is none."""
         raise NotImplementedError
 
+    def has_blob(self, digest: str) -> bool:
+        """Whether there is a blob of this digest; its bytes are not read."""
+        raise NotImplementedError
+
     def tags(self) -> list[str]:
         """Every tag, in any order; none where nothing was ever pushed."""
         raise NotImplementedError
@@ -108,6 +112,14 @@ def manifest(place: Place, reference: str) -> bytes:
 def blob(place: Place, digest: str) -> bytes:
     """The bytes of a blob, digest checked. Raises Broken."""
     return place.blob(digest)
+
+
+def missing(place: Place, reference: str) -> list[str]:
+    """The digests of the parts of a manifest that are not there, in its order; nothing is read of
+    those that are. Raises Broken where there is no such manifest.
+    """
+    parts = oci.parse_manifest(manifest(place, reference)).parts
+    return [part.digest for part in parts if not place.has_blob(part.digest)]
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:

@@ -73,6 +73,10 @@ class Remote:
         """The bytes of a blob, digest checked. Raises Broken."""
         return _fetch_blob(self, digest)
 
+    def has_blob(self, digest: str) -> bool:
+        """Whether the registry says that it has a blob of this digest."""
+        return _has_blob(self, digest)
+
     def tags(self) -> list[str]:
         """Every tag of the repository; none where there is no such repository."""
         return _tags(self)
@@ -208,6 +212,18 @@ def _manifest(place: Remote, reference: str) -> bytes | None:
 def _fetch_blob(place: Remote, digest: str) -> bytes:
     """The bytes of a blob, digest checked."""
     return oci.verified(b"".join(_download(place, digest, oci.FILE_LIMIT)), digest)
+
+
+@boundary("registry.has")
+def _has_blob(place: Remote, digest: str) -> bool:
+    """Whether the registry has a blob."""
+    oci.hex_of(digest)  # before it is part of an address
+    with _opened(place, "pull") as opened:
+        answer = session.ask(opened, Call("HEAD", opened.at(f"blobs/{digest}")))
+        if answer.status == 404:
+            return False
+        session.require_success(opened, answer)
+    return True
 
 
 @boundary("registry.pull")

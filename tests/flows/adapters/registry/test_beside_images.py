@@ -27,6 +27,9 @@ class Registry:
     def blob(self, digest: str) -> bytes:
         return self.behind.blob(digest)
 
+    def has_blob(self, digest: str) -> bool:
+        return self.behind.has_blob(digest)
+
     def tags(self) -> list[str]:
         return self.behind.tags()
 

@@ -42,6 +42,7 @@ def there_and_back(place: Remote) -> None:
     assert registry.digest(place, "t") == digest
     assert registry.pull_files(place, digest) == FILES
     assert registry.tags(place) == ["t"]
+    assert registry.missing(place, digest) == []
 
 
 WORLDS = [
@@ -509,3 +510,14 @@ def test_a_token_is_asked_for_what_is_done_and_what_the_registry_wants(
     asked: str, wanted: str
 ) -> None:
     assert login.scope("a/b", "pull,push", asked) == wanted
+
+
+def test_a_blob_that_the_registry_lost_is_missing(tmp_path: Path) -> None:
+    world = World(login="bearer")
+    with serving(world) as host:
+        keep(tmp_path, host)
+        place = Remote(host, "team/attrition")
+        registry.push_files(place, "t", FILES, TYPE, {})
+        lost = next(iter(world.blobs))
+        del world.blobs[lost]
+        assert registry.missing(place, "t") == [lost]

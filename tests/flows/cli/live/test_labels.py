@@ -81,8 +81,9 @@ def test_a_correction_and_a_conflict_are_told(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,known_at\na,2026-11-01\n", "the columns id, known_at; outcome is required"),
-        ("", "the columns none; id, outcome, known_at is required"),
+        ("id,known_at\na,2026-11-01\n", "has the columns id, known_at; outcome is required"),
+        ("known_at\n2026-11-01\n", "has the columns known_at; id, outcome are required"),
+        ("", "has 0 columns; id, outcome, known_at are required"),
         ("id,outcome,known_at\n", "has 0 labels"),
         (ROWS + "a-2,Perhaps,2026-11-02\n", "line 4: outcome is 'Perhaps'"),
         (ROWS + 'a-2,"Left,2026-11-02\n', "cannot be read as CSV"),
