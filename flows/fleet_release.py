@@ -24,6 +24,7 @@ from flows.fleet.promote import TITLE, FleetReport, evidence_files, promote
 from flows.gitops import events, ledger, manifest_repo, pull_request
 from flows.orchestration import prefect_server
 from flows.orchestration.freshness import require_fresh
+from flows.orchestration.possible import UNBUILT
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.run_page import PrefectPage, WhileItAnswers, failed, state_of
 from flows.orchestration.shown import Shown
@@ -224,11 +225,7 @@ def _deliver(report: FleetReport, runner: Runner, run_id: str) -> Outcome:
     if not can_deliver(candidate):
         packaged = runner.do(PACKAGE, candidate)
         runner.call("Serve Bento", smoke.ask_bento, candidate, packaged)
-        sentence = (
-            "image and commit were left out: no podman, buildah or docker works here (install"
-            " podman, run again)"
-        )
-        return replace(told, outcome="no builder", sentence=sentence)
+        return replace(told, outcome="no builder", sentence=UNBUILT)
     if not is_delivered(candidate):
         have_base(candidate)
     imaged = build(candidate, runner)

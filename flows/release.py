@@ -26,6 +26,7 @@ from flows.orchestration import pipeline, prefect_server, rationed
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal, told
 from flows.orchestration.freshness import require_fresh
 from flows.orchestration.plan import plan
+from flows.orchestration.possible import UNBUILT
 from flows.orchestration.rationed import Reserved
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.registered import lost
@@ -223,11 +224,7 @@ def _deliver(report: Report, runner: Runner, number: int, run_id: str) -> Outcom
     if not can_deliver(candidate):
         packaged = runner.do(PACKAGE, candidate)
         runner.call("Serve Bento", smoke.ask_bento, candidate, packaged)
-        sentence = (
-            "image and commit were left out: no podman, buildah or docker works here (install"
-            " podman, run again)"
-        )
-        return ended(report, "no builder", sentence)
+        return ended(report, "no builder", UNBUILT)
     if not is_delivered(candidate):
         have_base(candidate)
     imaged = build(candidate, runner)

@@ -630,17 +630,18 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     """The value of a key, checked against the type of its field; a list becomes a tuple."""
     value = tuple(given) if isinstance(given, list) else given
     sort = _sort_of(field)
-    what = f"{source}: [{table}] {field.name} is {'missing' if value is None else repr(value)}"
+    what = f"{source}: [{table}] {field.name} is {'missing' if given is None else repr(given)}"
     if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
         raise UsageError(f"{what}; {_SAID[sort]} is required", f"Write it in [{table}].")
     if isinstance(value, tuple) and not all(_is_name(entry) for entry in value):
-        raise UsageError(what, "It takes a list of texts, none of them empty.")
+        raise UsageError(f"{what}; a list of texts is required", "None of them is empty.")
     if sort == "float" and field.name not in _NO_SHARES and not 0.0 < cast(float, value) < 1.0:
-        raise UsageError(what, "It is a share between 0 and 1.")
+        fix = "Write it as a share: 0.72 is 72 %."
+        raise UsageError(f"{what}; a share between 0 and 1 is required", fix)
     if field.name in _COUNTS and cast(int, value) < 1:
-        raise UsageError(what, "It counts something: at least 1.")
+        raise UsageError(f"{what}; at least 1 is required", "It counts something.")
     if field.name in _LIMITS and cast(int, value) < 0:
-        raise UsageError(what, "It counts something: at least 1, or 0 for no limit.")
+        raise UsageError(f"{what}; at least 1 is required", "Or write 0 for no limit.")
     return value
 
 

@@ -65,7 +65,7 @@ def untouched(settings: Settings, model: str, file: Path) -> list[str]:
     share = load_policy(text, f"models/{model}/policy.toml").monitor.control_share
     if not share:
         raise UsageError(
-            f"models/{model}/policy.toml: [monitor] control_share is 0",
+            f"models/{model}/policy.toml: [monitor] control_share is 0; above 0 is required",
             "Write the share of the rows that are left untouched, such as 0.1.",
         )
     names = [(row.get("id") or "").strip() for _, row in label_files.rows_of(file, ("id",))]

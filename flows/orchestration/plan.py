@@ -23,7 +23,7 @@ from flows.gitops import ledger, promotion, quarantine
 from flows.gitops.writer import Written
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
-from flows.orchestration.possible import require_possible
+from flows.orchestration.possible import UNBUILT, require_possible
 from flows.orchestration.registered import lost
 from flows.steps import promote
 from flows.steps.image import IMAGE
@@ -173,7 +173,19 @@ def plan(request: Request) -> Plan:
     if outcome:
         return Plan(request, steps, candidate, report, outcome)
     barred = promotion.barred(request.live, quarantine.present()) if request.live else None
+    barred = barred or _unbuilt(request, steps)
     return Plan(request, steps, candidate, report, None, "" if barred else diff, barred)
+
+
+def _unbuilt(request: Request, steps: tuple[Planned, ...]) -> Written | None:
+    """Why nothing would be committed where a step is left that takes a program which is not here.
+
+    One that is here and does not work is found out by the release: a plan starts none.
+    """
+    left = {step.step for step in steps if not step.hit}
+    if left & {IMAGE.name, SMOKE.name} and not request.tools.images.installed():
+        return Written("no builder", UNBUILT)
+    return None
 
 
 def _judged(candidate: Candidate, look: LookUp) -> Report:

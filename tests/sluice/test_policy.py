@@ -125,17 +125,17 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "families that are no texts": (
         '["logistic_regression", "gradient_boosting"]',
         "[1, 2]",
-        ("[search]", "families is (1, 2)", "a list of texts"),
+        ("[search]", "families is [1, 2]", "a list of texts"),
     ),
     "required segments that are no texts": (
         "segments_required = []",
         "segments_required = [1]",
-        ("[gate]", "segments_required is (1,)", "a list of texts"),
+        ("[gate]", "segments_required is [1]", "a list of texts"),
     ),
     "a required segment without a name": (
         "segments_required = []",
         'segments_required = ["gender", " "]',
-        ("[gate]", "segments_required is ('gender', ' ')", "a list of texts"),
+        ("[gate]", "segments_required is ['gender', ' ']", "a list of texts"),
     ),
     "no rows": ("minimum_rows = 2_000", "minimum_rows = 0", ("[data]", "minimum_rows is 0")),
     "salt is a number": (

@@ -203,6 +203,19 @@ def test_whatever_the_registry_lost_of_an_image_is_a_miss_with_its_cause(
     assert known.outcome is None
 
 
+def test_where_nothing_builds_images_a_plan_says_what_the_release_said(
+    first: tuple[Story, Told], tools: str, tmp_path: Path
+) -> None:
+    releases.enter(releases.copy(first[0], tmp_path), tools)
+    known = releases.planned()
+    assert known.barred is not None
+    assert known.barred.outcome == first[1].outcome["outcome"] == "no builder"
+    assert known.barred.sentence == first[1].outcome["sentence"]
+    assert known.candidate is not None
+    somewhere = releases.with_builder(known.candidate).request
+    assert plan(somewhere).barred is None
+
+
 def test_a_plan_goes_on_to_the_step_that_a_change_moves(released: Request) -> None:
     releases.change_policy(released.settings.project, search={"trials": 3})
     known = releases.planned()
