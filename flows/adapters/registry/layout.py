@@ -65,9 +65,9 @@ class Layout:
         """The bytes of a blob, digest checked. Raises Broken."""
         return blob(self.folder, digest)
 
-    def has_blob(self, digest: str) -> bool:
-        """Whether there is a file of this digest."""
-        return blob_path(self.folder, digest).is_file()
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Those of these digests that there is no file of."""
+        return [digest for digest in digests if not blob_path(self.folder, digest).is_file()]
 
     def tags(self) -> list[str]:
         """Every tag."""

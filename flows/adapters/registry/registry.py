@@ -34,8 +34,8 @@ class Place(Protocol):
         """The bytes of a blob. Raises Broken where there is none."""
         raise NotImplementedError
 
-    def has_blob(self, digest: str) -> bool:
-        """Whether there is a blob of this digest; its bytes are not read."""
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Those of these digests that there is no blob of; no bytes are read."""
         raise NotImplementedError
 
     def tags(self) -> list[str]:
@@ -119,7 +119,7 @@ def missing(place: Place, reference: str) -> list[str]:
     those that are. Raises Broken where there is no such manifest.
     """
     parts = oci.parse_manifest(manifest(place, reference)).parts
-    return [part.digest for part in parts if not place.has_blob(part.digest)]
+    return place.lacking([part.digest for part in parts])
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:

@@ -27,8 +27,8 @@ class Registry:
     def blob(self, digest: str) -> bytes:
         return self.behind.blob(digest)
 
-    def has_blob(self, digest: str) -> bool:
-        return self.behind.has_blob(digest)
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        return self.behind.lacking(digests)
 
     def tags(self) -> list[str]:
         return self.behind.tags()
