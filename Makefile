@@ -12,7 +12,7 @@ STORES ?=
 # Which service knows vulnerabilities, where it is another than everybody's: make audit OSV=https://...
 OSV ?= https://api.osv.dev/
 
-.PHONY: setup named develop demo test coverage check bench e2e cluster cluster-down cluster-admission cluster-e2e cluster-drill serve up format release house audit bill workflows comment stack stack-check
+.PHONY: setup named develop demo test coverage check bench e2e cluster cluster-down cluster-admission cluster-e2e cluster-drill serve up format release house audit bill workflows comment stack stack-check wheel scanned key-files
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py $(STORES)
@@ -94,9 +94,23 @@ bill: setup
 	@mkdir -p .sluice
 	@$(BIN)/uv export --frozen --quiet --preview-features sbom-export --format cyclonedx1.5 --no-default-groups --group pipeline --no-emit-project --output-file .sluice/bill.cdx.json
 
-# The workflows, with what is known of the actions in them where GH_TOKEN is set.
+# A release by what is in the wheel, and by nothing of the checkout.
+wheel: develop
+	@$(BIN)/pytest -n0 tests/e2e/test_wheel.py
+
+# An image of generated rows in a layout of its own, for a scanner. All models share what is in it but for the model itself.
+ONE = $(or $(MODEL),$(firstword $(MODELS)))
+scanned: setup
+	@$(MAKE) --no-print-directory demo MODEL=$(ONE)
+	@env --unset=SLUICE_REGISTRY --unset=SLUICE_MANIFESTS $(BIN)/sluice images $(ONE) --json | $(PYTHON) -m scripts.scanned_image .sluice/demo/registry/$(ONE) .sluice/scanned
+
+# The keys of a job that a program reads from a file, out of the variables that hold them. It needs Python alone.
+key-files:
+	@$(PYTHON) -m scripts.key_files
+
+# The workflows, with what is known of the actions in them where GH_TOKEN is set; zizmor takes no empty one.
 workflows: develop
-	@$(BIN)/zizmor --persona=pedantic --format=plain .github/workflows
+	@$(if $(GH_TOKEN),,env --unset=GH_TOKEN) $(BIN)/zizmor --persona=pedantic --format=plain .github/workflows
 
 # The servers of a team on one machine: make stack HOST=team.example.com. It makes passwords and a certificate once, and says what to type.
 HOST ?= localhost

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from sluice.canary import bets
-from sluice.canary.counts import BINS, SECONDS, Blocks, Side
+from sluice.canary.counts import BINS, SECONDS, Blocks, Layout, Side
 from sluice.canary.judge import Case, judge
 from sluice.canary.verdict import AS_BEFORE, Change, Expectation
 from sluice.policy import CanaryPolicy
@@ -73,7 +73,7 @@ def run(world: World, streams: int, policy: CanaryPolicy, seed: int = 1) -> Foun
     for _ in range(streams):
         blocks = _stream(world, random)
         expected = _foretold(world, random)
-        case = Case(blocks, TIERS, world.weight, policy, expected)
+        case = Case(blocks, Layout(TIERS), world.weight, policy, expected)
         by_z += _z_test(blocks)
         by_points += _ten_points(blocks)
         verdict = judge(case)
@@ -94,7 +94,7 @@ def _until(case: Case) -> int:
     low, high = 0, LOOKS
     while high - low > 1:
         middle = (low + high) // 2
-        early = Case(_first(case.blocks, middle), TIERS, case.weight, case.policy, case.expected)
+        early = replace(case, blocks=_first(case.blocks, middle))
         if judge(early).verdict == "fail":
             high = middle
         else:

@@ -22,9 +22,17 @@ them known before the first look: 14,900 rows whose probabilities the opponent k
 2,400 rows at the champion's cut that share one, and 14 groups that have nothing to do with the
 label. Told are sums over the champion's rows: positives, positives found, Brier score, ROC-AUC and
 average precision to first order; positives and positives found of each group; a curve of a hundred
-points. The opponent exchanges the rows at the cut that these make less likely positive for those
-that they make more likely, in four numbers, and then such rows with more and more chance. After
-each look NOT PROMOTED is told.
+points. Of several classes the mean recall alone is told: then the rows found count differently by
+which of four classes is answered. With four such means recall and precision of each class would be
+known. The opponent exchanges the rows at the cut that these make less likely
+positive for those that they make more likely, in four numbers, and then such rows with more and
+more chance. After each look NOT PROMOTED is told.
+
+With both, the same rules are told of the validation rows. So in either world each row of the
+holdout has a twin among these: a row that every model scores alike, whose label is drawn with the
+same probability, and of which figures are told. In the first world the opponent climbs and combines
+by what the twins of a candidate gain. In the second it has every label of the twins, which is more
+than any figure of them, and exchanges by these and the champion's figures together.
 
 `priced` is a rule that the gate does not have: the level is divided by how surprising the words
 before were, after Laplace's rule of succession, so that all that could have been told spends the
@@ -46,6 +54,7 @@ LOOKS, PAIRS, POSITIVES, PREVALENCE, LEVEL = 200, 1_200, 7_000, 0.476, 0.05
 ALLOWED = 0.05  # the upper 95 % limit of the share of sequences with a false PROMOTE
 SEEDS, CLIMB, COMBINE, STEER = "seeds", "climb", "combine", "steer"
 EXACT, VERDICTS, PROMOTED = "the figures", "the verdict", "whether it is promoted"
+VALIDATED = "the figures of validation"
 _ALONE = 8  # looks before the first combination
 _EVERY = 4  # and from then on one look in so many
 _MOVES = 0.1  # of the pairs, in a step of a climb
@@ -61,7 +70,9 @@ class Told:
     step: float = 0.0
 
     def of(self, gained: np.ndarray) -> np.ndarray:
-        """What is told of so many positives found more than by the champion; shape (sequences,)."""
+        """What is told of so many positives found more than by the champion, among the rows of
+        which figures are told; shape (sequences,).
+        """
         if self.name == PROMOTED:
             return np.zeros(len(gained))
         if self.name == VERDICTS:
@@ -100,7 +111,10 @@ PLAYS = (
     Play(SEEDS, Told(PROMOTED)),
     Play(CLIMB, Told(PROMOTED)),
     Play(COMBINE, Told(PROMOTED)),
+    Play(CLIMB, Told(VALIDATED)),
+    Play(COMBINE, Told(VALIDATED)),
 )
+_BOUNDED = (PROMOTED, VALIDATED)  # what may be told of every candidate
 
 
 @dataclass
@@ -118,6 +132,9 @@ def fooled(play: Play, sequences: int, seed: int = 1) -> float:
     """The share of so many sequences in which a candidate that is no better is a PROMOTE."""
     random = np.random.default_rng(seed)
     labels = random.random((2, sequences, PAIRS)) < PREVALENCE
+    twins = labels
+    if play.told.name == VALIDATED:
+        twins = random.random(labels.shape) < PREVALENCE
     offset = random.normal(0.0, _OFFSET, sequences)
     shape = (sequences, PAIRS)
     known = Known(
@@ -138,11 +155,19 @@ def fooled(play: Play, sequences: int, seed: int = 1) -> float:
             done |= shown(gained, lost, changed.sum(axis=1), level)
         else:
             more = more - known.given_up + offset
+        if play.told.name == VALIDATED:
+            more = _gained(changed, twins)
         told = play.told.of(more)
         price *= _probability(known.words, told)
         if not combined:
             _learn(play.attack, known, changed, told, use)
     return float(done.mean())
+
+
+def _gained(changed: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Positives that are found more where these pairs are changed; shape (sequences,)."""
+    lost, gained = ((changed & one).sum(axis=1) for one in labels)
+    return np.asarray(gained - lost, dtype=float)
 
 
 def _submitted(
@@ -180,7 +205,8 @@ def _probability(words: np.ndarray, told: np.ndarray) -> np.ndarray:
 ROWS, NEAR, FLAGGED = 14_900, 1_200, 0.53
 GROUPS = (2, 3, 3, 2, 4)  # how many groups each segment has
 COUNTED, WHOLE, GROUPED, DRAWN = "rows and positives", "the whole", "its groups", "a curve"
-TOLD_OF_CHAMPION = (COUNTED, WHOLE, GROUPED, DRAWN)
+TWINNED, CLASSED = "the whole, and validation", "the mean recall of four classes"
+TOLD_OF_CHAMPION = (COUNTED, WHOLE, TWINNED, CLASSED, GROUPED, DRAWN)
 _EXCHANGED = (900, 600, 300, 1_200)  # rows, at the first looks
 _LATER = 600  # rows, at each look after these
 _CHANCE = 2.0  # by which a later look differs, in standard deviations of what the figures say
@@ -202,6 +228,9 @@ def informed(told: str, sequences: int, seed: int = 1) -> float:
     for _ in range(sequences):
         labels = random.random(ROWS) < chances
         more = learnt @ (sums @ (labels - chances))
+        if told == TWINNED:
+            twins = (random.random(ROWS) < chances)[near]
+            more = more + more.std() * (twins - twins.mean()) / twins.std()
         ends += _exchanges(labels[near], more, random)
     return ends / sequences
 
@@ -213,6 +242,10 @@ def _sums(
     flagged = (np.arange(ROWS) < cut).astype(float)
     yield np.ones(ROWS)
     if told == COUNTED:
+        return
+    if told == CLASSED:
+        # Each class has a number of rows, over which its share of the mean is.
+        yield flagged * random.uniform(0.5, 2.0, 4)[random.integers(0, 4, ROWS)]
         return
     ranks = np.arange(1.0, ROWS + 1.0)
     above = np.cumsum(scores) / ranks
@@ -282,13 +315,13 @@ def main(arguments: list[str] | None = None) -> int:
     sequences, kept = 100 if chosen.quick else chosen.sequences, True
     for play, share, limit in measured(sequences):
         met = limit <= ALLOWED
-        if play.told == Told(PROMOTED):
+        if play.told.name in _BOUNDED:
             kept = kept and met
         print(f"{play!s:<48} {share:>6.1%}, at most {limit:>6.1%}", flush=True)
     for told in TOLD_OF_CHAMPION:
         share = informed(told, sequences)
         limit = upper(share, sequences)
-        if told == WHOLE:
+        if told in (WHOLE, TWINNED, CLASSED):
             kept = kept and limit <= ALLOWED
         print(f"{f'champion told {told}':<48} {share:>6.1%}, at most {limit:>6.1%}", flush=True)
     return 0 if kept else 1

@@ -21,15 +21,16 @@ from msgspec import UNSET, UnsetType
 from bento.classes import OneClass, backgrounds, shares_of
 from bento.classes import answers as answers_of_classes
 from bento.classes import explain as explain_classes
-from bento.http.answer import Answer, AnyAnswer, ClassAnswer
+from bento.http.answer import Answer, AnyAnswer, ClassAnswer, NumberAnswer
 from bento.http.json_door import UNREADABLE
 from bento.http.records import Reader
+from bento.numbers import answers as answers_of_number
 from sluice.errors import UsageError
-from sluice.served.encoding import InvalidFields, Record, assemble
+from sluice.served.encoding import InvalidFields, Record
 from sluice.served.histograms import Histogram, read_histograms
 from sluice.served.reasons import Explanation, in_words
 from sluice.served.records import read_all
-from sluice.served.scoring import Model, load_model, score_matrix
+from sluice.served.scoring import Model, load_model
 from sluice.served.shapley import Background, background, contributions
 
 Json = dict[str, Any]  # an answer as JSON holds it, for callers without the type
@@ -37,9 +38,10 @@ _CHUNK = 500  # rows that are scored before other requests have their turn
 _CHUNK_EXPLAINED = 2  # rows that are explained before that: each costs `Background.cost` scores
 MOST_EXPLAINED = 500  # rows of a list
 Words = Explanation | UnsetType
-Score = float | list[float]  # of one row; of several classes the probability of each
+# Of one row: its probability or the number that is answered; of several classes that of each.
+Score = float | list[float]
 _Document = TypeVar("_Document")
-_Given = TypeVar("_Given", Answer, ClassAnswer, AnyAnswer)
+_Given = TypeVar("_Given", Answer, ClassAnswer, NumberAnswer, AnyAnswer)
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,12 @@ def new_id() -> str:
 
 
 def score(served: Served, numbers: np.ndarray) -> np.ndarray:
-    """The probability of each row, float64, shape (rows,), or (rows, classes). Raises
-    InvalidFields.
+    """The probability of each row, or the number that is answered, float64, shape (rows,); of
+    several classes (rows, classes). Raises InvalidFields.
 
     `numbers` is float64, shape (rows, features), in the order of the contract.
     """
-    return score_matrix(served.model.session, assemble(served.model.layout, numbers))
+    return served.model.score_numbers(numbers)
 
 
 def explain(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[Explanation]:
@@ -140,11 +142,9 @@ def explain(served: Served, numbers: np.ndarray, scores: np.ndarray) -> list[Exp
 
 
 def answer(served: Served, name: str, probability: Score, why: Words) -> AnyAnswer:
-    """The answer with this id for a probability, or for those of several classes."""
-    if isinstance(probability, list):
-        [found] = answers_of_classes(
-            served.model, np.array([probability]), [name], served.name, served.image
-        )
+    """The answer with this id for a probability, for those of several classes, or for a number."""
+    if isinstance(probability, list) or served.model.contract.target.quantity:
+        [found] = _other_answers(served, np.array([probability]), [name])
         return with_reasons(found, why)
     flagged = probability >= served.model.threshold
     given = Answer(
@@ -162,9 +162,13 @@ def answer(served: Served, name: str, probability: Score, why: Words) -> AnyAnsw
 
 def scores_of(answers: Sequence[AnyAnswer]) -> np.ndarray:
     """The scores that these answers were given for, as `score` gives them."""
-    return np.array(
-        [shares_of(one) if isinstance(one, ClassAnswer) else one.probability for one in answers]
-    )
+    return np.array([_score_of(one) for one in answers])
+
+
+def _score_of(answer: AnyAnswer) -> Score:
+    if isinstance(answer, NumberAnswer):
+        return answer.value
+    return shares_of(answer) if isinstance(answer, ClassAnswer) else answer.probability
 
 
 def with_reasons(given: _Given, why: Words) -> _Given:
@@ -202,20 +206,26 @@ async def answer_many(
 ) -> list[AnyAnswer]:
     """Answers to rows of numbers; other requests have their turn between two chunks.
 
-    So many of the rows with the highest probability have their reasons, of equals the first.
+    So many of the rows with the highest probability have their reasons, of equals the first; of
+    numbers the first rows have.
     """
     answers: list[AnyAnswer] = []
     for start in range(0, len(numbers), _CHUNK):
         answers += _part(served, numbers[start : start + _CHUNK], start, name)
         await asyncio.sleep(0)
     scores = scores_of(answers)
-    rows = np.argsort([-one.probability for one in answers], kind="stable")[:explained]
+    rows = np.argsort([_turn(one) for one in answers], kind="stable")[:explained]
     for start in range(0, len(rows), _CHUNK_EXPLAINED):
         part = rows[start : start + _CHUNK_EXPLAINED]
         for row, why in zip(part, explain(served, numbers[part], scores[part]), strict=True):
             answers[row] = with_reasons(answers[row], why)
         await asyncio.sleep(0)
     return answers
+
+
+def _turn(answer: AnyAnswer) -> float:
+    """Where an answer stands among those that are explained: no number comes before others."""
+    return 0.0 if isinstance(answer, NumberAnswer) else -answer.probability
 
 
 async def encoded(answers: Sequence[AnyAnswer]) -> bytes:
@@ -238,9 +248,9 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str) -> Sequenc
     except InvalidFields as refused:
         errors = [replace(error, row=error.row + start) for error in refused.errors]
         raise InvalidFields(errors) from None
-    if served.of_classes:
+    if served.of_classes or served.model.contract.target.quantity:
         ids = [f"{name}-{row}" for row in range(start, start + len(scores))]
-        return answers_of_classes(served.model, scores, ids, served.name, served.image)
+        return _other_answers(served, scores, ids)
     # Looked up once, and not for each row.
     threshold = served.model.threshold
     labels = served.labels
@@ -263,8 +273,18 @@ def _part(served: Served, numbers: np.ndarray, start: int, name: str) -> Sequenc
     ]
 
 
+def _other_answers(
+    served: Served, scores: np.ndarray, ids: Sequence[str]
+) -> Sequence[ClassAnswer | NumberAnswer]:
+    """Answers to rows with these scores, where there is no positive class."""
+    quantity = served.model.contract.target.quantity
+    if quantity:
+        return answers_of_number(served.model, quantity, scores, ids, served.name, served.image)
+    return answers_of_classes(served.model, scores, ids, served.name, served.image)
+
+
 class _Waiting(msgspec.Struct):
-    """A row that waits to be scored, and the promise of its probability and reasons."""
+    """A row that waits to be scored, and the promise of its score and reasons."""
 
     numbers: list[float]
     why: bool

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bento.answers import MOST_EXPLAINED, Served
-from bento.http.answer import Answer, ClassAnswer
+from bento.http.answer import Answer, AnyAnswer, ClassAnswer, NumberAnswer
 from bento.http.open_inference import DATATYPES
 from bento.http.records import record_types
 from bento.http.request_parameters import OLD_ROW_ID, ROW_ID
@@ -16,7 +16,7 @@ from bento.page import files
 from sluice.served.contract import Column, Contract, Derived
 from sluice.served.days import written
 from sluice.served.encoding import SHOWN
-from sluice.served.reasons import METHOD
+from sluice.served.reasons import method_of
 from sluice.served.statements import statements
 from sluice.served.tiers import Tiers
 
@@ -140,7 +140,7 @@ def lineage(served: Served) -> Json:
         "text": contract.text,
         "rows": contract.rows,
         **_outcomes(served),
-        "reasons": METHOD,
+        "reasons": method_of(contract),
         "metrics": dict(served.metrics),
         "intended_use": words["use"],
         "not_to_be_used_for": words["misuse"],
@@ -155,6 +155,8 @@ def _outcomes(served: Served) -> Json:
     """What is answered, and from where on."""
     contract = served.model.contract
     target = contract.target
+    if target.quantity:
+        return {"quantity": asdict(target.quantity), "bins": list(served.model.bins)}
     if target.several:
         return {
             "classes": list(target.classes),
@@ -217,7 +219,7 @@ def _predict(contract: Contract) -> Json:
     return {
         "operationId": "predict",
         "summary": "One record",
-        "description": "Columns by their published names or in snake case. " + METHOD,
+        "description": "Columns by their published names or in snake case. " + method_of(contract),
         "parameters": [_REASONS, _ROW_ID, _OLD_ROW_ID],
         "requestBody": _json("AnyRecord", True, examples=examples),
         "responses": _responses("Answer"),
@@ -433,7 +435,8 @@ def _parsed(contract: Contract) -> Json:
     They are made from the types that records are parsed as and answers are made of.
     """
     target = contract.target
-    types = (*record_types(contract), ClassAnswer if target.several else Answer)
+    kind = _answer_type(contract)
+    types = (*record_types(contract), kind)
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     columns = (*contract.features, contract.id)
     for column in columns:
@@ -441,15 +444,27 @@ def _parsed(contract: Contract) -> Json:
             properties = schemas[record]["properties"]
             properties[name] = _in_words(column) | _in_order(column, properties[name])
     schemas["Reason"]["additionalProperties"] = False
-    if target.several:
-        schemas["Answer"] = schemas.pop("ClassAnswer")
-        schemas["Answer"]["properties"]["prediction"]["enum"] = list(target.classes)
-        return schemas
+    schemas["Answer"] = schemas.pop(kind.__name__)
     answer = schemas["Answer"]["properties"]
+    if target.quantity:
+        known = f"Plausible is {target.quantity.low:.12g} to {target.quantity.high:.12g}"
+        answer["value"]["description"] += f". {known}"
+        answer["unit"] = {"const": target.quantity.unit}
+        return schemas
+    if target.several:
+        answer["prediction"]["enum"] = list(target.classes)
+        return schemas
     answer["label"]["enum"] = [target.negative_label, target.positive_label]
     answer["tier"]["enum"] = list(contract.tiers.names)
     answer["tier"]["description"] = f"Limits: {', '.join(map(str, contract.tiers.limits))}"
     return schemas
+
+
+def _answer_type(contract: Contract) -> type[AnyAnswer]:
+    """What an answer is made of."""
+    if contract.target.quantity:
+        return NumberAnswer
+    return ClassAnswer if contract.target.several else Answer
 
 
 def _in_order(column: Column, schema: Json) -> Json:

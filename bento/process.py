@@ -65,7 +65,9 @@ def start(served: Served, settings: Settings) -> tuple[App, list[Callable[[], No
     }
     log = PredictionLog(settings, contract, digests)
     model = served.model
-    measures = Measures(contract, served.reference, model.threshold, labels, model.weights)
+    measures = Measures(
+        contract, served.reference, model.threshold, labels, model.weights, model.bins
+    )
     app = App(served, settings, log, measures)
     answer_all(served, [example(contract)], new_id(), True)
     ends = [log.stop, hand_over(app)]

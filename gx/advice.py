@@ -104,7 +104,7 @@ def _fix_type(column: Column) -> str:
 
 def _fix_table(contract: Contract, check: Check, rows: int) -> str:
     if check.rule == "too few rows":
-        return f"There are {rows}; at least {check.limit:.0f} are required."
+        return f"The table has {rows:,} rows; at least {check.limit:,.0f} are required."
     expected = f"Expected: {expression_of(contract, check.rule).source}."
     for rule in contract.rules:
         if check.rule == f"rule {rule.name}" and rule.text:

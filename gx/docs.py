@@ -5,7 +5,7 @@ results, and needs no network.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from gx.advice import expression_of
 from gx.page import PAGE, STYLE
 from gx.profile import FEW, Bar, ColumnProfile, Link, Profile, profile
 from gx.report import Finding, Report
-from sluice.served.contract import Contract
+from sluice.served.contract import Contract, Target
 from sluice.served.days import written
 from sluice.served.page_text import on_page
 
@@ -32,6 +32,15 @@ class Part:
     sort: str
     y: str
     height: str
+
+
+@dataclass(frozen=True)
+class ClassShown:
+    """A class: its name, its colour in CSS, and its rows."""
+
+    name: str
+    colour: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,12 @@ def render(contract: Contract, summary: Profile, report: Report, source: Source)
         source=source,
         profile=summary,
         target=contract.target,
+        classes=[
+            ClassShown(name, colour, count)
+            for name, colour, count in zip(
+                contract.target.classes, _colours(summary), summary.classes, strict=True
+            )
+        ],
         few=FEW,
         middle=_line(summary),
         heat=_heat(summary.correlations),
@@ -124,9 +139,10 @@ def _filters(contract: Contract, report: Report) -> Mapping[str, Callable[..., o
         "kind": _kind,
         "facts": _facts,
         "positives_in": _positives_in,
+        "mostly": lambda bar: _mostly(bar, contract.target.classes),
         "spread": _spread,
         "tick": _tick,
-        "spoken": lambda bar: _spoken(bar, contract.target.positive),
+        "spoken": lambda bar: _spoken(bar, contract.target),
         "parts": _parts,
         "direction": _direction,
         "place": _place,
@@ -210,13 +226,32 @@ def _facts(summary: ColumnProfile) -> str:
     return f"Median {median:,.6g}; nine in ten from {low:,.6g} to {high:,.6g}."
 
 
-def _spoken(bar: Bar, positive: str) -> str:
-    """A bar in words: its rows, and the share of the positives where it is told."""
+def _spoken(bar: Bar, target: Target) -> str:
+    """A bar in words: its rows, and the share of the positives or of each class where told."""
     rows = "row" if bar.count == 1 else "rows"
     words = f"{bar.label}: {bar.count:,} {rows}"
+    if bar.classes is not None:
+        shares = zip(target.classes, bar.classes, strict=True)
+        return ", ".join([words, *(f"{name} {_percent(of, bar.count)}" for name, of in shares)])
     if bar.positives is None:
         return words
-    return f"{words}, {_percent(bar.positives, bar.count)} {positive}"
+    return f"{words}, {_percent(bar.positives, bar.count)} {target.positive}"
+
+
+def _mostly(bar: Bar, classes: Sequence[str]) -> str:
+    """The most frequent class among the rows of a bar, with its share; a dash where it is not
+    told.
+    """
+    if not bar.classes or not bar.count:
+        return _UNTOLD
+    most = max(range(len(classes)), key=bar.classes.__getitem__)
+    return f"{classes[most]}, {_percent(bar.classes[most], bar.count)}"
+
+
+def _colours(summary: Profile) -> list[str]:
+    """A colour for each class, as far apart as they go."""
+    count = len(summary.classes)
+    return [f"oklch(0.62 0.13 {240 + 360 * place / count:.0f})" for place in range(count)]
 
 
 def _positives_in(bar: Bar) -> str:
@@ -256,10 +291,24 @@ def _line(summary: Profile) -> str:
 def _parts(bar: Bar, summary: ColumnProfile) -> list[Part]:
     """The stacked parts of a bar of a column, from the base up."""
     scale = 100 / max(1, *(other.count for other in summary.bars))
+    if bar.classes:
+        return _parts_of_classes(bar, scale)
     if bar.positives is None:
         return [_part("untold", 0.0, bar.count * scale)]
     dark = bar.positives * scale
     return [_part("left", 0.0, dark), _part("stayed", dark, bar.count * scale - dark)]
+
+
+def _parts_of_classes(bar: Bar, scale: float) -> list[Part]:
+    """A part for each class, and one of what is no class."""
+    counts = bar.classes or ()
+    parts, base = [], 0.0
+    for place, count in enumerate(counts):
+        sort = f"class class-{place}"
+        parts.append(_part(sort, base, count * scale))
+        base += count * scale
+    rest = bar.count - sum(counts)
+    return [*parts, _part("untold", base, rest * scale)] if rest else parts
 
 
 def _part(sort: str, base: float, height: float) -> Part:

@@ -94,7 +94,8 @@ PAGE = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{{ outcome }}: {{ source.name }}, the data of {{ title }}</title>
-<style>{{ style|safe }}</style>
+<style>{{ style|safe }}{% for one in classes %}
+.class-{{ loop.index0 }} { fill: {{ one.colour }}; background: {{ one.colour }}; }{% endfor %}</style>
 </head>
 <body>
 <header class="outcome {{ mood }}">
@@ -105,7 +106,11 @@ PAGE = """<!DOCTYPE html>
 <div><dt>File</dt><dd>{{ source.name }}</dd></div>
 <div><dt>SHA-256</dt><dd><code>{{ source.sha256 }}</code></dd></div>
 <div><dt>Looked at</dt><dd>{{ source.day }}</dd></div>
+{% for one in classes %}
+<div><dt>{{ one.name }}</dt><dd>{{ one.rows|percent(profile.rows) }} of the rows, {{ one.rows|count }} of {{ profile.rows|count }}</dd></div>
+{% else %}
 <div><dt>{{ target.positive }}</dt><dd>{{ profile.positives|percent(profile.rows) }} of the rows, {{ profile.positives|count }} of {{ profile.rows|count }}</dd></div>
+{% endfor %}
 </dl>
 </header>
 <main>
@@ -126,10 +131,16 @@ PAGE = """<!DOCTYPE html>
 {% endif %}
 <section id="profile">
 <h2>The columns</h2>
+{% if classes %}
+<p class="lead">{{ profile.rows|count }} rows of {{ classes|length }} classes. Each bar counts rows, split by class; beside the bar of a
+value stands the most frequent class of its rows.</p>
+<p class="key">{% for one in classes %}<span><i class="class-{{ loop.index0 }}"></i>{{ one.name }}</span>{% endfor %}
+{% else %}
 <p class="lead">{{ profile.rows|count }} rows, {{ profile.positives|count }} of them
 {{ target.positive }} ({{ profile.positives|percent(profile.rows) }}). Each bar counts rows, split by outcome; beside or below it stands
 which share of them is {{ target.positive }}.</p>
 <p class="key"><span><i class="left"></i>{{ target.positive }}</span><span><i class="stayed"></i>{{ target.negative }}</span>
+{% endif %}
 <span><i class="untold"></i>fewer than {{ few }} rows: not told</span></p>
 <div class="columns">
 {% for c in profile.columns %}
@@ -146,7 +157,7 @@ which share of them is {{ target.positive }}.</p>
 {% endfor %}
 </svg>
 <p class="ends"><span>{{ c.bars[0].label }}</span><span>{{ c.bars[-1].label }}</span></p>
-{% if c.column.role != "target" and profile.rows %}
+{% if c.column.role != "target" and profile.rows and not classes %}
 <svg class="chart shares" viewBox="0 0 {{ c.bars|length * 10 }} 100" preserveAspectRatio="none" role="img"
  aria-label="Share of {{ target.positive }} in each bar of {{ c.column.name }}">
 <rect class="all" x="0" width="{{ c.bars|length * 10 }}" y="{{ middle }}" height="1.5"/>
@@ -156,11 +167,11 @@ which share of them is {{ target.positive }}.</p>
 {% endif %}
 {% elif c.bars %}
 <div class="values">
-<small>Value</small><small></small><small>Rows</small><small>{{ target.positive }}</small>
+<small>Value</small><small></small><small>Rows</small><small>{{ "Most frequent" if classes else target.positive }}</small>
 {% for bar in c.bars %}
 <span>{{ bar.label }}</span>
 <span class="bar" title="{{ bar|spoken }}">{% for part in bar|parts(c) %}<i class="{{ part.sort }}" style="width:{{ part.height }}%"></i>{% endfor %}</span>
-<b>{{ bar.count|percent(profile.rows) }}</b><b>{{ bar|positives_in }}</b>
+<b>{{ bar.count|percent(profile.rows) }}</b><b>{{ bar|mostly if classes else bar|positives_in }}</b>
 {% endfor %}
 </div>
 {% endif %}
@@ -172,8 +183,13 @@ which share of them is {{ target.positive }}.</p>
 </section>
 <section id="links">
 <h2>What goes with the outcome</h2>
+{% if classes %}
+<p class="lead">How strongly each column goes with the class, one at a time, from 0 to 1: the correlation ratio of the ranks where the
+values have an order, Cramér's V where they have none.</p>
+{% else %}
 <p class="lead">How strongly each column goes with {{ target.positive }}, one at a time: Spearman's rank correlation where the
 values have an order (right: more of it, more {{ target.positive }}), Cramér's V, without a direction, where they have none.</p>
+{% endif %}
 <div class="links">
 {% for link in profile.links %}
 <span>{{ link.name }}</span><span class="axis"><i class="{{ link|direction }}" style="{{ link|place(widest) }}"></i></span>

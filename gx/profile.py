@@ -25,12 +25,14 @@ _TOLD_APART = ("id", "group")  # their values name people, and are only counted
 class Bar:
     """A bar of a histogram: its rows, and how many of them are positive.
 
-    `positives` is None where the rows are too few to tell.
+    `positives` is None where the rows are too few to tell. Of several classes `classes` counts
+    each, in the order of the contract, and `positives` is None as well.
     """
 
     label: str
     count: int
     positives: int | None
+    classes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Link:
     """How strongly a column goes with the target.
 
     The rank correlation, from -1 to 1, of a column that is `ordered`, else Cramér's V, from 0 to 1.
+    With several classes nothing is ordered: the correlation ratio of the ranks, from 0 to 1.
     """
 
     name: str
@@ -65,7 +68,8 @@ class Profile:
     """The table as a whole.
 
     `links` are the strongest first. `correlations` are Spearman's between the columns that have an
-    order, by published name on both sides, the target last.
+    order, by published name on both sides, the target last. Of several classes `classes` counts
+    each, there are no positives, and the target is in no correlation.
     """
 
     rows: int
@@ -73,6 +77,7 @@ class Profile:
     columns: tuple[ColumnProfile, ...]
     links: tuple[Link, ...]
     correlations: pd.DataFrame
+    classes: tuple[int, ...] = ()
 
 
 def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
@@ -87,28 +92,48 @@ def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
         if column.role not in _TOLD_APART:
             codes[column.name] = _codes(column, frame[column.name])
     target = contract.role("target")[0]
-    positive = codes[target.name] == target.values.index(contract.target.positive)
+    told = _told(contract, target, codes[target.name])
     columns: list[ColumnProfile] = []
     for column in present:
         texts = frame[column.name]
         if column.role in _TOLD_APART:
             columns.append(_unseen(column, texts))
         else:
-            columns.append(_column(column, texts, codes[column.name], positive))
-    correlations = _correlations(present, codes, target, positive)
-    links = _links(present, codes, positive, correlations[target.name])
-    return Profile(len(frame), int(positive.sum()), tuple(columns), links, correlations)
+            columns.append(_column(column, texts, codes[column.name], told))
+    counts = told.sum(axis=0)
+    if contract.target.several:
+        correlations = _correlations(present, codes, target, None)
+        links = _links_of_classes(present, codes, told)
+        classes = tuple(map(int, counts))
+        return Profile(len(frame), 0, tuple(columns), links, correlations, classes)
+    correlations = _correlations(present, codes, target, told[:, 0])
+    links = _links(present, codes, told[:, 0], correlations[target.name])
+    return Profile(len(frame), int(counts[0]), tuple(columns), links, correlations)
+
+
+def _told(contract: Contract, target: Column, codes: np.ndarray) -> np.ndarray:
+    """What is told of each row: whether it is positive, shape (rows, 1), or of several classes
+    whether it is of each, shape (rows, classes). A row whose outcome is not allowed is neither.
+    """
+    outcomes = contract.target.classes or (contract.target.positive,)
+    return np.column_stack([codes == target.values.index(outcome) for outcome in outcomes])
 
 
 def _correlations(
-    present: Sequence[Column], codes: Mapping[str, np.ndarray], target: Column, positive: np.ndarray
+    present: Sequence[Column],
+    codes: Mapping[str, np.ndarray],
+    target: Column,
+    positive: np.ndarray | None,
 ) -> pd.DataFrame:
-    """Spearman's rank correlations of the ordered columns and the outcome; 0 for a constant."""
+    """Spearman's rank correlations of the ordered columns and the outcome; 0 for a constant. Of
+    several classes there is none that is positive.
+    """
     values: dict[str, np.ndarray] = {}
     for column in present:
         if column.kind != "category" and column.role not in (*_TOLD_APART, "target"):
             values[column.name] = codes[column.name]
-    values[target.name] = positive.astype(np.float64)
+    if positive is not None:
+        values[target.name] = positive.astype(np.float64)
     return pd.DataFrame(values).rank().corr().fillna(0.0)
 
 
@@ -133,18 +158,18 @@ def _unseen(column: Column, texts: "pd.Series[str]") -> ColumnProfile:
 
 
 def _column(
-    column: Column, texts: "pd.Series[str]", codes: np.ndarray, positive: np.ndarray
+    column: Column, texts: "pd.Series[str]", codes: np.ndarray, told: np.ndarray
 ) -> ColumnProfile:
-    """The profile of a column; `codes` and `positive`, of shape (rows,), are those of its rows."""
+    """The profile of a column; `codes`, of shape (rows,), and `told` are those of its rows."""
     good = ~np.isnan(codes)
     missing = int(texts.isna().sum())
     middle: tuple[float, float, float] | None = None
     bars: tuple[Bar, ...] = ()
     if not column.numeric:
-        bars = _by_value(column, codes[good], positive[good])
+        bars = _by_value(column, codes[good], told[good])
     elif good.any():
         middle = _middle(column, codes[good])
-        bars = _by_range(column, codes[good], positive[good])
+        bars = _by_range(column, codes[good], told[good])
     return ColumnProfile(
         column=column,
         missing=missing,
@@ -164,17 +189,23 @@ def _middle(column: Column, values: np.ndarray) -> tuple[float, float, float]:
     return float(low), float(median), float(high)
 
 
-def _by_value(column: Column, codes: np.ndarray, positive: np.ndarray) -> tuple[Bar, ...]:
+def _by_value(column: Column, codes: np.ndarray, told: np.ndarray) -> tuple[Bar, ...]:
     """A bar for each value of a column of texts, in the order of the contract."""
     places = codes.astype(np.int64)
     counts = np.bincount(places, minlength=len(column.values))
-    positives = np.bincount(places, positive, minlength=len(column.values))
+    outcomes = _outcomes(places, told, len(column.values))
     if len(column.values) > _MOST_VALUES:
-        return _frequent(column.values, counts, positives)
-    return _bars(column.values, counts, positives)
+        return _frequent(column.values, counts, outcomes)
+    return _bars(column.values, counts, outcomes)
 
 
-def _frequent(values: Sequence[str], counts: np.ndarray, positives: np.ndarray) -> tuple[Bar, ...]:
+def _outcomes(places: np.ndarray, told: np.ndarray, size: int) -> np.ndarray:
+    """How many rows of each place became what is told, shape (size, what is told)."""
+    counted = [np.bincount(places, of, minlength=size) for of in told.T]
+    return np.column_stack(counted)
+
+
+def _frequent(values: Sequence[str], counts: np.ndarray, outcomes: np.ndarray) -> tuple[Bar, ...]:
     """A bar for each of the most frequent values, and one for all others together."""
     order = np.argsort(-counts, kind="stable")
     shown, rest = order[:_BARS], order[_BARS:]
@@ -182,11 +213,11 @@ def _frequent(values: Sequence[str], counts: np.ndarray, positives: np.ndarray) 
     return _bars(
         labels,
         np.append(counts[shown], counts[rest].sum()),
-        np.append(positives[shown], positives[rest].sum()),
+        np.vstack([outcomes[shown], outcomes[rest].sum(axis=0)]),
     )
 
 
-def _by_range(column: Column, values: np.ndarray, positive: np.ndarray) -> tuple[Bar, ...]:
+def _by_range(column: Column, values: np.ndarray, told: np.ndarray) -> tuple[Bar, ...]:
     """Bars of equal width over the values of a numeric column, empty ones among them."""
     whole = column.kind in ("integer", "date")
     step = _step(float(values.max() - values.min()), whole=whole)
@@ -202,7 +233,7 @@ def _by_range(column: Column, values: np.ndarray, positive: np.ndarray) -> tuple
             labels.append(f"{start:,.6g}")
         else:
             labels.append(f"{start:,.6g} to {start + last:,.6g}")
-    return _bars(labels, np.bincount(places), np.bincount(places, positive))
+    return _bars(labels, np.bincount(places), _outcomes(places, told, len(labels)))
 
 
 def _days(first: float, last: float) -> str:
@@ -221,12 +252,15 @@ def _step(span: float, *, whole: bool) -> float:
     return power * 10
 
 
-def _bars(labels: Sequence[str], counts: np.ndarray, positives: np.ndarray) -> tuple[Bar, ...]:
-    """A bar for each label; `counts` and `positives` are of shape (labels,)."""
+def _bars(labels: Sequence[str], counts: np.ndarray, outcomes: np.ndarray) -> tuple[Bar, ...]:
+    """A bar for each label; `counts` has the shape (labels,), `outcomes` (labels, what is told)."""
     bars: list[Bar] = []
-    for label, count, of_these in zip(labels, counts, positives, strict=True):
-        shown = int(of_these) if count >= FEW else None
-        bars.append(Bar(label, int(count), shown))
+    for label, count, of_these in zip(labels, counts, outcomes, strict=True):
+        shown = tuple(map(int, of_these)) if count >= FEW else None
+        if outcomes.shape[1] > 1:
+            bars.append(Bar(label, int(count), None, shown))
+        else:
+            bars.append(Bar(label, int(count), shown[0] if shown else None))
     return tuple(bars)
 
 
@@ -252,19 +286,57 @@ def _links(
     return tuple(sorted(links, key=lambda link: -abs(link.value)))
 
 
-def _cramer(codes: np.ndarray, positive: np.ndarray, size: int) -> float:
-    """Cramér's V between a column of `size` values and the outcome; `codes`, `positive` (rows,).
+def _links_of_classes(
+    present: Sequence[Column], codes: Mapping[str, np.ndarray], told: np.ndarray
+) -> tuple[Link, ...]:
+    """How strongly each column goes with the class, the strongest first; none has a direction."""
+    classes = told.shape[1]
+    known = told.any(axis=1)
+    places = told.argmax(axis=1)[known]
+    links: list[Link] = []
+    for column in present:
+        if column.role not in ("feature", "protected"):
+            continue
+        own = codes[column.name][known]
+        if column.kind == "category":
+            value = _cramer(own, places, len(column.values), classes)
+        else:
+            value = _ratio(own, places)
+        links.append(Link(column.name, value, ordered=False))
+    return tuple(sorted(links, key=lambda link: -link.value))
+
+
+def _ratio(codes: np.ndarray, places: np.ndarray) -> float:
+    """The correlation ratio between the ranks of a column and the class, each (rows,): the root of
+    the share of their spread that lies between the classes, as the test of Kruskal and Wallis has
+    it.
+    """
+    good = ~np.isnan(codes)
+    if not good.any():
+        return 0.0
+    ranks = pd.Series(codes[good]).rank()
+    whole = float(((ranks - ranks.mean()) ** 2).sum())
+    if not whole:
+        return 0.0
+    of_class = ranks.groupby(places[good])
+    between = float((of_class.size() * (of_class.mean() - ranks.mean()) ** 2).sum())
+    return float(np.sqrt(between / whole))
+
+
+def _cramer(codes: np.ndarray, outcomes: np.ndarray, size: int, classes: int = 2) -> float:
+    """Cramér's V between a column of `size` values and the outcome; `codes`, `outcomes` (rows,).
 
     0 where they go together in no way, 1 for a column that tells the outcome. H. Cramér,
     Mathematical Methods of Statistics (1946), chapter 21; with two outcomes it is
     sqrt(chi2 / rows).
     """
     good = ~np.isnan(codes)
-    # Value and outcome in one number, so that one count does for both: shape (size, 2).
-    pairs = codes[good].astype(np.int64) * 2 + positive[good]
-    cells = np.bincount(pairs, minlength=2 * size).reshape(size, 2)
+    # Value and outcome in one number, so that one count does for both: shape (size, classes).
+    pairs = codes[good].astype(np.int64) * classes + outcomes[good]
+    cells = np.bincount(pairs, minlength=classes * size).reshape(size, classes)
     total = int(cells.sum())
     expected = cells.sum(axis=1, keepdims=True) * cells.sum(axis=0, keepdims=True) / max(total, 1)
     known = expected > 0
     chi2 = float((((cells - expected) ** 2)[known] / expected[known]).sum())
-    return float(np.sqrt(chi2 / total)) if total else 0.0
+    most = max(min(size, classes) - 1, 1)
+    return float(np.sqrt(chi2 / total / most)) if total else 0.0

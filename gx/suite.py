@@ -109,6 +109,15 @@ def _columns(contract: Contract) -> Iterator["Expectation"]:
                 min_value=2,
             )
     target = contract.role("target")[0]
+    if target.numeric:
+        yield _expect(
+            "ExpectColumnUniqueValueCountToBeBetween",
+            target.name,
+            "constant column",
+            column=target.name,
+            min_value=2,
+        )
+        return
     yield _expect(
         "ExpectColumnDistinctValuesToContainSet",
         target.name,

@@ -12,10 +12,6 @@ from scripts.generated_page import write_or_check
 from sluice.served.contract import Column, Contract, load_contract
 
 PAGE = ROOT / "docs" / "columns.md"
-_LEGEND = (
-    "The model sees the features and nothing else. Protected columns serve to compare groups; the"
-    " target is predicted."
-)
 
 
 def page() -> str:
@@ -36,7 +32,7 @@ def _section(model: str, contract: Contract) -> str:
     source = (
         f"From [`models/{model}/contract.toml`](../models/{model}/contract.toml). {contract.text}"
     )
-    parts = [f"## {contract.title or model}", source, _columns(contract), _LEGEND]
+    parts = [f"## {contract.title or model}", source, _columns(contract), _legend(contract)]
     if contract.derived:
         head = ("derived feature", "unit", "what it is", "expression")
         rows = [
@@ -52,15 +48,33 @@ def _section(model: str, contract: Contract) -> str:
         rows = [
             (_words(r.name), r.severity, r.text, f"`{r.expression.source}`") for r in contract.rules
         ]
-        parts += ["### Rules on a row", _table(head, rows)]
+        parts += [f"### Rules on each {contract.row}", _table(head, rows)]
     if contract.segments:
         groups = [(_words(s.name), _groups(contract, s.column, s.edges)) for s in contract.segments]
+        looked_at = "recall, precision and share flagged are"
+        if contract.target.several:
+            looked_at = "mean recall over the classes is"
         parts += [
             "### Segments",
-            "Groups whose recall, precision and share flagged are looked at one by one.",
+            f"Groups of {contract.rows} whose {looked_at} looked at one by one.",
             _table(("segment", "groups"), groups),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _legend(contract: Contract) -> str:
+    """What each row of the table is, and what the roles mean that the contract has."""
+    [column] = contract.role("target")
+    outcomes = contract.target.classes or (contract.target.positive,)
+    parts = []
+    if contract.row != Contract.row:
+        parts.append(f"Each row is one {contract.row}.")
+    parts.append("The model sees the features and nothing else.")
+    if contract.role("protected"):
+        parts.append("Protected columns serve to compare groups.")
+    named = " or ".join(filter(None, (", ".join(outcomes[:-1]), outcomes[-1])))
+    parts.append(f"What is predicted: whether {column.name} is {named}.")
+    return " ".join(parts)
 
 
 def _columns(contract: Contract) -> str:

@@ -109,6 +109,8 @@ _TARGET = {
     "negative_label": "the same of the other one",
     "singular": "what a positive is called: `late payment`",
     "plural": "and several of them: `late payments`",
+    "decimals": "of a number: how many digits after the point are shown; 0 of whole numbers, 2 of"
+    " others where it is left out",
 }
 _READING = {
     "delimiter": "one more character that may separate cells; comma, semicolon, tab and vertical"

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.adapters.plain_text import in_markdown, say
+from flows.adapters.plain_text import in_markdown, say, visible
 
 MARK = "<!-- sluice plan -->"
 _BOT = "github-actions[bot]"
@@ -31,6 +31,7 @@ _MODELS = 50
 _FILE = 200_000  # bytes of one plan
 _ROWS = 40  # steps of a plan
 _TEXT = 500  # characters of a text in it
+_DIFF = 6_000  # characters of a change to the manifest repo
 _BODY = 60_000  # characters of a comment; GitHub takes 65,536
 _PATIENCE = 30.0
 _NAME = re.compile(r"plan-[A-Za-z0-9_-]{1,80}")
@@ -148,11 +149,21 @@ def body(found: list[Mapping[str, Any]], commit: str) -> str:
 
 
 def _of_model(plan: Mapping[str, Any]) -> str:
-    title = f"### {_shown(plan.get('model')) or 'a model'}"
-    for word, says in (("refused", "Refused"), ("outcome", "")):
-        if plan.get(word):
-            return f"{title}\n\n{says}{': ' if says else ''}{_shown(plan[word])}"
-    steps = plan.get("steps")
+    """Its verdict where the plan knows one, and what it changes; else what would run."""
+    parts = [f"### {_shown(plan.get('model')) or 'a model'}"]
+    if plan.get("refused"):
+        return "\n\n".join([*parts, f"Refused: {_shown(plan['refused'])}"])
+    parts += [f"Verdict: {_shown(plan['verdict'])}"] if plan.get("verdict") else []
+    parts += [_shown(plan["outcome"])] if plan.get("outcome") else [_steps(plan.get("steps"))]
+    if plan.get("barred"):
+        parts.append(f"Nothing would be committed: {_shown(plan['barred'])}")
+    if plan.get("diff"):
+        parts += ["What it would change in the manifest repo:", _fenced(str(plan["diff"]))]
+    return "\n\n".join(parts)
+
+
+def _steps(steps: object) -> str:
+    """How many steps would run, and a table of all."""
     rows = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
     misses = sum(not step.get("hit") for step in rows)
     lines = [
@@ -161,7 +172,16 @@ def _of_model(plan: Mapping[str, Any]) -> str:
         for step in rows[:_ROWS]
     ]
     table = "\n".join(["| | step | why |", "|---|---|---|", *lines])
-    return f"{title}\n\n{misses} of {len(rows)} steps would run.\n\n{table}"
+    return f"{misses} of {len(rows)} steps would run.\n\n{table}"
+
+
+def _fenced(diff: str) -> str:
+    """A change as a block of code, which no line of it ends."""
+    shown = visible(diff[:_DIFF]).rstrip()
+    longest = max((len(ticks) for ticks in re.findall(r"`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    rest = "\n\nThe rest of the change is left out." if len(diff) > _DIFF else ""
+    return f"{fence}diff\n{shown}\n{fence}{rest}"
 
 
 def _shown(text: object) -> str:

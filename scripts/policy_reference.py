@@ -14,6 +14,7 @@ from flows.project.root import ROOT
 from scripts.generated_page import write_or_check
 from sluice.class_policy import gate_of_classes
 from sluice.errors import UsageError
+from sluice.number_policy import OF_A_CLASS
 from sluice.policy import (
     ADAPTIVE,
     BY_HASH,
@@ -23,6 +24,7 @@ from sluice.policy import (
     FIGURES,
     INCLUDED,
     LOOK_CHOICES,
+    PROMOTED,
     SAMPLED,
     WORDS,
     Policy,
@@ -61,6 +63,10 @@ _TABLES = {
     "triggers": "When what the monitor finds makes a candidate: [more](monitor.md).",
     "canary": "When a canary is taken back, and when a step of it is passed.",
     "approvals": "How many people approve before production: [more](operations.md).",
+    "number": "Only where the target is a number, and then needed. A skill is how much nearer"
+    " answers are than the median of the training rows, as a share; margins and `stability_ceiling`"
+    " of `[gate]` are differences of skills, `one_column_ceiling` is a skill, `least_positives` and"
+    " `segment_positives` count rows.",
     "classes": "Only where the target has several classes, and then needed, if as an empty table:"
     " [more](gate.md). Each name is a class of the contract.",
 }
@@ -236,9 +242,10 @@ _SAID: Mapping[str, tuple[str, str]] = {
     ),
     "gate.cost_of_a_false_alarm": ("the other cost", "in the same unit"),
     "gate.told": (
-        f"what leaves a release of a look at the holdout: its `{FIGURES}`, or `{WORDS}`, which are"
-        " whether it is promoted; then no HOLD replaces a champion",
-        f"`{WORDS}` where somebody may have a reason to steer by figures",
+        f"what leaves a release of a look at the holdout: what the whole of it measured of what is"
+        f" `{PROMOTED}`, and beside the word for all others what validation says; its `{FIGURES}`;"
+        f" or `{WORDS}` alone. Only with `{FIGURES}` may a HOLD replace a champion",
+        f"`{PROMOTED}`, as every drafted policy has; `{FIGURES}` where nobody steers by them",
     ),
     "drift.drifted": (
         "the population stability index from which a column has drifted",
@@ -302,7 +309,8 @@ _SAID: Mapping[str, tuple[str, str]] = {
     ),
     "canary.level": ("the chance that a model that says the same is taken back", "0.05"),
     "canary.flagged_share": (
-        "how much of that chance is for the share flagged; the rest is for all else",
+        "how much of that chance is for the share flagged, or of the commonest class; the rest is"
+        " for all else",
         "0.6",
     ),
     "canary.tolerance": (
@@ -323,14 +331,33 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "canary.slower": ("so many times what stable needs", "2"),
     "canary.restarts": ("so many restarts are tolerated", "1"),
     "canary.replay_changed": (
-        "the share of replayed rows whose flag a candidate may change; more refuses the release"
-        " before any canary",
+        "the share of replayed rows whose flag or class a candidate may change, or whose number by"
+        " two tenths of all answers; more refuses the release before any canary",
         "0.2",
     ),
     "approvals.required": ("how many people; 0 asks nobody", "2 where the law says four eyes"),
     "approvals.makers": (
         "whether those who made the release may be among them",
         f"`{EXCLUDED}`",
+    ),
+    "number.band": (
+        "how far off an answer may be and still be near enough, in the unit of the target; the"
+        " share of such answers is told",
+        "what the work takes for the same",
+    ),
+    "number.bias_ceiling": (
+        "how far answers lie above or below the outcomes on the average, as a share of the mean"
+        " absolute error of the training median",
+        "small where answers are added up, as 0.1",
+    ),
+    "number.skill_floor": (
+        "the skill that is needed: 1 less the mean absolute error over that of the training median."
+        " This or `mae_ceiling` is needed",
+        "as the error, where no unit says what is enough",
+    ),
+    "number.mae_ceiling": (
+        "the mean absolute error that is borne, in the unit of the target",
+        "what the work needs, where it says so in the unit",
     ),
     "classes.floors": (
         'the recall that a class must have: a table of `"class" = 0.4`',
@@ -349,7 +376,8 @@ _CHECKED: Mapping[str, str] = {
     "split.holdout": "never written",
     "split.by": f"`{BY_HASH}` or `{BY_TIME}`",
     "search.trials": "at least one for each family",
-    "search.families": ", ".join(f"`{family}`" for family in FAMILIES),
+    "search.families": ", ".join(f"`{family}`" for family in FAMILIES)
+    + "; of a number `linear_regression` in the place of the first",
     "search.folds": "2 to 20",
     "search.seed": _ANY,
     "search.method": f"`{SAMPLED}` or `{ADAPTIVE}`",
@@ -360,7 +388,7 @@ _CHECKED: Mapping[str, str] = {
     "gate.segments_required": "segments of the contract",
     "gate.look_choice": " or ".join(f"`{choice}`" for choice in LOOK_CHOICES),
     "gate.group_floors": f"each {_SHARE}",
-    "gate.told": f"`{FIGURES}` or `{WORDS}`",
+    "gate.told": f"`{PROMOTED}`, `{FIGURES}` or `{WORDS}`",
     "drift.drifted": "above 0",
     "drift.strong": "above 0",
     "monitor.level": "above 0 and at most 0.5",
@@ -371,6 +399,10 @@ _CHECKED: Mapping[str, str] = {
     "canary.slower": "1 to 100",
     "approvals.required": "0 to 10",
     "approvals.makers": f"`{EXCLUDED}` or `{INCLUDED}`",
+    "number.band": "a number above 0",
+    "number.bias_ceiling": f"a share, {_SHARE}",
+    "number.skill_floor": f"a share, {_SHARE}",
+    "number.mae_ceiling": "a number above 0",
     "classes.floors": f"each {_SHARE}",
     "classes.weights": "each 0.000001 to 1,000,000",
 }
@@ -501,6 +533,9 @@ def _section(name: str, kind: type) -> str:
             "\n\nBeside it `[gate]` needs `recall_floor` and `calibration_ceiling`, and refuses"
             f" what is about rows that are flagged: {refused}."
         )
+    if name == "number":
+        refused = ", ".join(f"`{key}`" for key in OF_A_CLASS)
+        section += f"\n\nBeside it `[gate]` refuses what is about a positive class: {refused}."
     return section
 
 

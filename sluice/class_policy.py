@@ -101,10 +101,10 @@ def gate_of_classes(source: str, gate: dict[str, Any]) -> dict[str, Any]:
             what = f"{source}: [gate] {key} is given beside [{TABLE}]"
             raise UsageError(what, "It is about one class against all others: leave it out.")
     if "recall_floor" not in gate:
-        what = f"{source}: [gate] recall_floor is None; a value of type float is required"
+        what = f"{source}: [gate] recall_floor is missing; a number is required"
         raise UsageError(what, "Write the mean recall over the classes that the work needs.")
     if "calibration_ceiling" not in gate:
-        what = f"{source}: [gate] calibration_ceiling is None; a value of type float is required"
+        what = f"{source}: [gate] calibration_ceiling is missing; a number is required"
         raise UsageError(what, "Write how far the probability of a class may be off.")
     return {**gate, "flagged_ceiling": _NO_CEILING}
 

@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 from sluice.class_policy import TABLE as CLASSES
 from sluice.class_policy import ClassPolicy, gate_of_classes, read_classes
 from sluice.errors import UsageError
+from sluice.number_policy import TABLE as NUMBER
+from sluice.number_policy import NumberPolicy, gate_of_number, read_number
 from sluice.schedule import TABLE, check_schedule
 from sluice.toml_text import read_toml
 
@@ -25,6 +27,7 @@ BY_HASH, BY_TIME = "hash", "time"
 _USUAL = ("by", BY_HASH)
 EXCLUDED, INCLUDED = "excluded", "included"
 FAMILIES = ("logistic_regression", "gradient_boosting", "random_forest")
+FAMILIES_OF_NUMBER = ("linear_regression", "gradient_boosting", "random_forest")
 SAMPLED, ADAPTIVE = "sampled", "adaptive"
 
 
@@ -276,7 +279,7 @@ class CanaryPolicy:
     answered within `p95_seconds` and `p99_seconds`, and `slower` times what stable needs; these
     are rounded up to a bucket of the service's histogram. `restarts` is how many are tolerated.
     `replay_changed` is the largest share of replayed rows whose flag a candidate may change, or
-    whose class.
+    whose class, or whose number by two tenths of all answers.
     """
 
     level: float = 0.05
@@ -316,7 +319,8 @@ NEUTRAL_TRIGGERS = TriggerPolicy()
 class Policy:
     """All tables of a policy. `reviewed` is false in a draft that no person has answered for.
 
-    `classes` is there where the target has several classes, and None otherwise.
+    `classes` is there where the target has several classes, `number` where it is a number, and None
+    otherwise.
     """
 
     data: DataPolicy
@@ -331,6 +335,7 @@ class Policy:
     canary: CanaryPolicy = NEUTRAL_CANARY
     approvals: ApprovalPolicy = NEUTRAL_APPROVALS
     classes: ClassPolicy | None = None
+    number: NumberPolicy | None = None
     reviewed: bool = True
 
 
@@ -354,6 +359,7 @@ _SORTS: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "tuple": tuple,
 }
+_SAID = {"int": "a whole number", "float": "a number", "str": "a text", "tuple": "a list of texts"}
 _COUNTS = (
     "minimum_rows",
     "trials",
@@ -451,19 +457,32 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     gate = dict(raw.get("gate", {}))
     floors = _group_floors(source, gate.pop("group_floors", {}))
     classes = read_classes(source, raw)
+    number = read_number(source, raw)
+    if classes is not None and number is not None:
+        what = f"{source} has the tables [{CLASSES}] and [{NUMBER}]"
+        raise UsageError(what, "Write one of them: a target has classes, or is a number.")
     specs["gate"] = gate if classes is None else gate_of_classes(source, gate)
+    if number is not None:
+        if floors:
+            gate["group_floors"] = floors
+        specs["gate"] = gate_of_number(source, gate)
+    no_side = classes is not None or number is not None
     tables: dict[str, Any] = {
         name: _read(source, name, kind, specs.get(name, {})) for name, kind in _TABLES.items()
     }
-    policy = Policy(**tables, classes=classes, reviewed=_reviewed(source, raw))
+    policy = Policy(**tables, classes=classes, number=number, reviewed=_reviewed(source, raw))
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
     _check_split(source, policy.split)
-    _check_gate(source, policy.gate, several=classes is not None)
+    _check_gate(source, policy.gate, no_side=no_side)
+    if number is not None and policy.gate.told == PROMOTED:
+        what = f"{source}: [gate] told is {PROMOTED!r} beside [{NUMBER}]"
+        raise UsageError(what, f"With a number it is {FIGURES} or {WORDS}.")
     _check_data(source, policy.data)
-    _check_search(source, policy.search, several=classes is not None)
+    families = FAMILIES if number is None else FAMILIES_OF_NUMBER
+    _check_search(source, policy.search, families, no_side=no_side)
     _check_flagged_share(source, policy)
     written = not policy.gate.costed and not policy.operating_point.flagged_share
-    if written and classes is None:
+    if written and not no_side:
         _check_written(source, specs.get("operating_point", {}))
     _check_slack(source, policy)
     _check_drift(source, policy.drift)
@@ -523,12 +542,13 @@ def limits_of(table: str, field: Field[Any]) -> str:
 
 def _check_tables(source: str, raw: Mapping[str, Any]) -> None:
     if raw.get("schema") != 1:
-        what = f"{source}: schema is {raw.get('schema')!r}; 1 is required"
+        given = repr(raw["schema"]) if "schema" in raw else "missing"
+        what = f"{source}: schema is {given}; 1 is required"
         raise UsageError(what, "Write schema = 1, or use the version of Sluice that wrote it.")
     for name, table in raw.items():
-        if name not in ("schema", "reviewed", TABLE, CLASSES, *_TABLES):
+        if name not in ("schema", "reviewed", TABLE, CLASSES, NUMBER, *_TABLES):
             what = f"{source}: {name!r} is not a known table"
-            raise UsageError(what, f"Known: {', '.join((*_TABLES, CLASSES, TABLE))}.")
+            raise UsageError(what, f"Known: {', '.join((*_TABLES, CLASSES, NUMBER, TABLE))}.")
         if name in _TABLES and not isinstance(table, dict):
             raise UsageError(f"{source}: {name} is {table!r}", f"Write it as a table, [{name}].")
 
@@ -570,10 +590,10 @@ def _group_floors(source: str, table: object) -> tuple[GroupFloor, ...]:
     return tuple(floors)
 
 
-def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
+def _check_gate(source: str, gate: GatePolicy, *, no_side: bool) -> None:
     """Every number lies where it can mean something: a limit that all models clear is none.
 
-    `several`: there are several classes, so that none is flagged.
+    `no_side`: there are several classes, or a number is predicted, so that nothing is flagged.
     """
     if gate.look_choice not in LOOK_CHOICES:
         what = f"{source}: [gate] look_choice is {gate.look_choice!r}"
@@ -581,9 +601,6 @@ def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
     if gate.told not in (FIGURES, PROMOTED, WORDS):
         what = f"{source}: [gate] told is {gate.told!r}"
         raise UsageError(what, f"Known: {FIGURES}, {PROMOTED}, {WORDS}.")
-    if several and gate.told == PROMOTED:
-        what = f"{source}: [gate] told is {gate.told!r} beside [{CLASSES}]"
-        raise UsageError(what, f"With several classes it is {FIGURES} or {WORDS}.")
     if gate.look_choice == "best" and not gate.look_days:
         what = f"{source}: [gate] look_days is 0; at least 1 is required where look_choice is best"
         raise UsageError(what, "Write in how many days one look is wanted: 7 is one a week.")
@@ -603,9 +620,9 @@ def _check_gate(source: str, gate: GatePolicy, *, several: bool) -> None:
             f" is {gate.cost_of_a_false_alarm:g}; both or neither are required"
         )
         raise UsageError(what, "Only their ratio says where a threshold lies best.")
-    for names in () if several else _ONE_OF:
+    for names in () if no_side else _ONE_OF:
         if not any(getattr(gate, name) for name in names):
-            what = f"{source}: [gate] {names[0]} is None; a value of type float is required"
+            what = f"{source}: [gate] {names[0]} is missing; a number is required"
             raise UsageError(what, f"Write {' or '.join(names)}.")
 
 
@@ -628,17 +645,18 @@ def _value(source: str, table: str, field: Field[Any], given: object) -> object:
     """The value of a key, checked against the type of its field; a list becomes a tuple."""
     value = tuple(given) if isinstance(given, list) else given
     sort = _sort_of(field)
-    what = f"{source}: [{table}] {field.name} is {value!r}"
+    what = f"{source}: [{table}] {field.name} is {'missing' if given is None else repr(given)}"
     if not isinstance(value, _SORTS[sort]) or isinstance(value, bool):
-        raise UsageError(what, f"It takes a value of type {sort}.")
+        raise UsageError(f"{what}; {_SAID[sort]} is required", f"Write it in [{table}].")
     if isinstance(value, tuple) and not all(_is_name(entry) for entry in value):
-        raise UsageError(what, "It takes a list of texts, none of them empty.")
+        raise UsageError(f"{what}; a list of texts is required", "None of them is empty.")
     if sort == "float" and field.name not in _NO_SHARES and not 0.0 < cast(float, value) < 1.0:
-        raise UsageError(what, "It is a share between 0 and 1.")
+        fix = "Write it as a share: 0.72 is 72 %."
+        raise UsageError(f"{what}; a share between 0 and 1 is required", fix)
     if field.name in _COUNTS and cast(int, value) < 1:
-        raise UsageError(what, "It counts something: at least 1.")
+        raise UsageError(f"{what}; at least 1 is required", "It counts something.")
     if field.name in _LIMITS and cast(int, value) < 0:
-        raise UsageError(what, "It counts something: at least 1, or 0 for no limit.")
+        raise UsageError(f"{what}; at least 1 is required", "Or write 0 for no limit.")
     return value
 
 
@@ -663,20 +681,22 @@ def _check_split(source: str, split: SplitPolicy) -> None:
         raise UsageError(what, f"Known: {BY_HASH}, {BY_TIME}.")
 
 
-def _check_search(source: str, search: SearchPolicy, *, several: bool) -> None:
-    unknown = [family for family in search.families if family not in FAMILIES]
+def _check_search(
+    source: str, search: SearchPolicy, families: tuple[str, ...], *, no_side: bool
+) -> None:
+    unknown = [family for family in search.families if family not in families]
     if unknown or not search.families:
         what = f"{source}: [search] families has {unknown}"
-        raise UsageError(what, f"Known: {', '.join(FAMILIES)}.")
+        raise UsageError(what, f"Known: {', '.join(families)}.")
     if search.method not in (SAMPLED, ADAPTIVE):
         what = f"{source}: [search] method is {search.method!r}"
         raise UsageError(what, f"Known: {SAMPLED}, {ADAPTIVE}.")
     if not 0.01 <= search.positive_weight <= 1000:
         what = f"{source}: [search] positive_weight is {search.positive_weight:g}"
         raise UsageError(what, "It is 0.01 to 1000; 1 counts every row once.")
-    if several and search.positive_weight != 1.0:
+    if no_side and search.positive_weight != 1.0:
         what = f"{source}: [search] positive_weight is {search.positive_weight:g}"
-        raise UsageError(what, "Of several classes none is positive: leave it out.")
+        raise UsageError(what, "Of several classes, or a number, none is positive: leave it out.")
     if search.trials < len(search.families) or not 2 <= search.folds <= 20:
         what = f"{source}: [search] has {search.trials} trials and {search.folds} folds"
         fix = f"At least one trial for each of {len(search.families)} families, and 2 to 20 folds."
@@ -718,7 +738,7 @@ def _check_written(source: str, point: Mapping[str, object]) -> None:
     nobody.
     """
     if "precision_slack" not in point and "slack_share" not in point:
-        what = f"{source}: [operating_point] precision_slack is None"
+        what = f"{source}: [operating_point] precision_slack is missing; a number is required"
         raise UsageError(what, "Write precision_slack or slack_share; 0 is none.")
 
 

@@ -32,6 +32,7 @@ _TOGETHER = {
     "story": (  # the release of `first` and `promoted`, and one Prefect with it
         "tests/flows/test_release.py",
         "tests/flows/test_push.py",
+        "tests/flows/test_samples.py",
         "tests/flows/test_tutorial.py",
         "tests/flows/engine/test_perform.py",
         "tests/flows/orchestration/test_endings.py",

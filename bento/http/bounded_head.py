@@ -5,6 +5,9 @@ of 128 MB costs half a minute of processor. So the bytes are counted before it s
 count bounds what stands between the pieces of a body and behind it. A head must be complete in
 time, also the first one, and only so many connections may be without one: where there are more, the
 one that has waited longest is closed, and nobody else pays for it.
+
+What is no HTTP, or may be read in two ways, is answered with 400 and its reason, behind the answers
+that are still on their way: see `http_rules`.
 """
 
 import asyncio
@@ -18,7 +21,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server, ServerState
 
+from bento.http.http_rules import broken_rule
+
 _NO_HTTP = "this is no request of HTTP"
+_NO_BODY = "the body does not follow the rules of HTTP"
 _WITH_BODY = (b"content-length", b"transfer-encoding")
 _SLICE = 16 << 10  # bytes that the parser is fed at once
 _FEWEST = 32  # connections without a head that are always let in
@@ -96,6 +102,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._begun = False
         self._head = 0  # bytes of the head that the parser has handed over
         self._unread = 0  # bytes fed to the parser since it handed over something
+        self._unanswered = 0  # requests that were begun, and whose answers are not complete
+        self._held: _Refused | None = None  # what is said behind them
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -131,7 +139,8 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             # What is raised within the parser comes as the cause of its own error.
             stopped = error.__context__
-            self._refuse(stopped if isinstance(stopped, _Refused) else _Refused(400, _NO_HTTP))
+            what = _NO_HTTP if self._in_head else _NO_BODY
+            self._refuse(stopped if isinstance(stopped, _Refused) else _Refused(400, what))
         else:
             if self._unread > self._bounds.size:
                 self._refuse(_too_large(self._bounds.size))
@@ -158,21 +167,24 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless it asks for a WebSocket."""
+        """Begin the request, unless it breaks a rule or asks for a WebSocket."""
+        self._wait_no_longer()
+        broken = broken_rule(self.parser.get_http_version(), self.headers)
+        if broken:
+            raise _Refused(400, broken)
+        if self._get_upgrade() == b"websocket":
+            raise _Refused(403, "there is no WebSocket here")
+        upgrade = self.parser.should_upgrade()
+        if upgrade and any(name in _WITH_BODY and value != b"0" for name, value in self.headers):
+            raise _Refused(400, "a body behind a request to upgrade is not read")
+        super().on_headers_complete()
+        if upgrade:
+            # Answered in HTTP, as a server may; the parser reads nothing behind such a head.
+            self.cycle.keep_alive = False
         self._in_head = False
         self._begun = False
         self._unread = 0
-        self._wait_no_longer()
-        if self._get_upgrade() == b"websocket":
-            raise _Refused(403, "there is no WebSocket here")
-        if not self.parser.should_upgrade():
-            super().on_headers_complete()
-            return
-        # Answered in HTTP, as a server may; the parser reads nothing behind such a head.
-        if any(name in _WITH_BODY and value != b"0" for name, value in self.headers):
-            raise _Refused(400, "a body behind a request to upgrade is not read")
-        super().on_headers_complete()
-        self.cycle.keep_alive = False
+        self._unanswered += 1
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -186,17 +198,48 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """End an answer; behind the last one stands what was held."""
+        self._unanswered -= 1
+        super().on_response_complete()
+        if self._held is not None and not self._unanswered:
+            self._answer(self._held)
+
     def _count(self, size: int) -> None:
         self._head += size
         if self._head > self._bounds.size:
             raise _too_large(self._bounds.size)
 
     def _refuse(self, refused: _Refused) -> None:
-        """Answer, where no other answer is on its way, and close."""
+        """Read no further, and answer once: in the place of the request whose body this is, or
+        behind those that are still answered; then close.
+        """
         self._ended = True
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._in_head:
+            if self.cycle.response_started:
+                self.cycle.keep_alive = False
+                if self.cycle.response_complete:
+                    self.transport.close()
+                return
+            self._take_back()
+        if self._unanswered:
+            self._held = refused
+        else:
+            self._answer(refused)
+
+    def _take_back(self) -> None:
+        """Have the request whose body is coming answered by nobody else."""
+        self._unanswered -= 1
+        if self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()  # it was not begun
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+
+    def _answer(self, refused: _Refused) -> None:
+        """Write the answer, unless the last one closed the connection already, and close."""
+        if not self.transport.is_closing():
             self.transport.write(_reply(refused))
-        self.transport.close()
+            self.transport.close()
 
     def _wait(self) -> None:
         """Give the client its time to send a head, and close whoever has waited longest."""

@@ -30,6 +30,7 @@ OUTPUTS = {
 # The same of several classes; `probabilities` has one for each class, in the order of the contract.
 _ALL = "probabilities"
 OUTPUTS_OF_CLASSES = {"probability": "FP64", "prediction": "BYTES", _ALL: "FP64", "id": "BYTES"}
+OUTPUTS_OF_NUMBERS = {"value": "FP64", "outside": "BOOL", "bin": "INT64", "id": "BYTES"}
 _REQUEST = "inputs, each with name, shape, datatype and data; id and outputs where wanted"
 _MOST_NAMED = 80  # characters of a name that a refusal quotes
 
@@ -108,6 +109,8 @@ def asked(body: bytes, contract: Contract, most: int) -> Asked:
 
 def outputs_of(contract: Contract) -> Mapping[str, str]:
     """The outputs of a model by name, with the type of each."""
+    if contract.target.quantity:
+        return OUTPUTS_OF_NUMBERS
     return OUTPUTS_OF_CLASSES if contract.target.several else OUTPUTS
 
 

@@ -30,6 +30,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from bento.ops.number_counts import number_counts
 from sluice.served.classes import chosen
 from sluice.served.contract import Contract
 from sluice.served.histograms import NO_ROWS, Histogram
@@ -43,10 +44,12 @@ _N = TypeVar("_N")
 # Name of each kind of counter, its help, and its labels.
 _COUNTERS = {
     "predictions": ("sluice_predictions", "Rows that were scored", ["prediction", "tier"]),
-    # Of several classes the tier is the class too, so that a judge compares their shares.
+    # Of several classes the tier is the class too, and of a number both say on which side of its
+    # range it lies, so that a judge compares their shares.
     "judged": (
         "sluice_judged_rows",
-        "One row of each request, by answer; `bin` is the least probability of a twentieth",
+        "One row of each request, by answer; `bin` is the least probability of a twentieth, or the"
+        " lower limit of a hundredth of the plausible range",
         ["prediction", "tier", "bin"],
     ),
     "outside": ("sluice_input_out_of_reference", "Values that no training row had", ["column"]),
@@ -62,7 +65,7 @@ class _State(msgspec.Struct, frozen=True):
 
     The keys of `requests` and `counts` are their labels, as JSON. `requests` has for each the
     requests by seconds and the sum of the seconds; `rows` the answers by probability and the sum of
-    the probabilities.
+    the probabilities, or the same of numbers.
     """
 
     requests: dict[str, list[float]]
@@ -85,13 +88,17 @@ class Measures:
         threshold: float,
         labels: Mapping[str, str],
         weights: tuple[float, ...] = (),
+        bins: tuple[float, ...] = (),
     ) -> None:
         """`reference` has the histograms of the training rows, `labels` what is served. A model of
-        several classes has `weights`, and a score is the probability of each.
+        several classes has `weights`, and a score is the probability of each; one of a number has
+        `bins`, and a score is its answer.
         """
         self._contract = contract
         self._threshold = threshold
         self._weights = weights
+        self._numbers = number_counts(contract.target.quantity, bins)
+        self._edges = self._numbers.edges if self._numbers else SHARES
         self._labels = dict(labels)
         self._limits, self._values = _seen(contract, reference)
         self._requests: dict[tuple[str, int], list[float]] = {}
@@ -100,12 +107,14 @@ class Measures:
         self._started = time.time()
         self._pending: deque[tuple[list[float], float | list[float]]] = deque()
         self._lists: deque[tuple[np.ndarray, np.ndarray]] = deque()
-        self._probabilities = np.zeros(len(SHARES) + 1)
+        self._histogram = np.zeros(len(self._edges) + 1)
         self._sum = 0.0
         self._lock = threading.Lock()
         self.in_progress = 0
         folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         self._shared = Path(folder) if folder and Path(folder).is_dir() else None
+        for key in self._numbers.begun() if self._numbers else ():
+            self._counts["judged", *key] = 0
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request that was answered after so many seconds."""
@@ -173,6 +182,10 @@ class Measures:
         if self._weights:
             self._count_judged_classes(np.array(scores))
             return
+        if self._numbers:
+            for key in self._numbers.judged(np.array(scores)):
+                self._counts["judged", *key] += 1
+            return
         tiers = self._contract.tiers
         for score in np.array(scores).tolist():
             prediction = str(int(score >= self._threshold))
@@ -196,10 +209,13 @@ class Measures:
             for name, count in zip(classes, counts, strict=True):
                 self._counts["predictions", name, name] += count
             scores = scores[np.arange(len(scores)), places]
+        elif self._numbers:
+            for side, place, count in self._numbers.predictions(scores):
+                self._counts["predictions", side, place] += count
         else:
             self._count_answers(scores)
-        buckets = np.searchsorted(SHARES, scores)
-        self._probabilities += np.bincount(buckets, minlength=len(SHARES) + 1)
+        buckets = np.searchsorted(self._edges, scores)
+        self._histogram += np.bincount(buckets, minlength=len(self._edges) + 1)
         self._sum += float(scores.sum())
         self._count_outside(numbers)
 
@@ -245,7 +261,7 @@ class Measures:
         # Copies are iterated over: requests add to these from another thread.
         requests = {json.dumps(key): list(values) for key, values in list(self._requests.items())}
         counts = {json.dumps(key): number for key, number in list(self._counts.items())}
-        rows = [*self._probabilities.tolist(), self._sum]
+        rows = [*self._histogram.tolist(), self._sum]
         return _State(requests, counts, rows, self.in_progress, self._started)
 
     def _all(self) -> list[_State]:
@@ -267,13 +283,9 @@ class Measures:
     def _families(self, states: list[_State]) -> Iterable[Metric]:
         yield from self._requests_of(states)
         rows = [sum(values) for values in zip(*(state.rows for state in states), strict=True)]
-        shares = HistogramMetricFamily(
-            "sluice_prediction_probability", "Probabilities that were answered"
-        )
-        shares.add_metric([], _buckets(SHARES, rows[:-1]), rows[-1])
-        yield shares
+        yield self._histogram_of(rows)
         yield from _counters(_summed([state.counts for state in states], operator.add))
-        if not self._weights:
+        if not self._weights and not self._numbers:
             yield GaugeMetricFamily(
                 "sluice_model_threshold",
                 "From this probability on the answer is 1",
@@ -289,6 +301,15 @@ class Measures:
         )
         build.add_metric(list(self._labels.values()), 1)
         yield build
+
+    def _histogram_of(self, rows: list[float]) -> Metric:
+        """The histogram of what was answered, with the sum of it as the last of `rows`."""
+        name, text = "sluice_prediction_probability", "Probabilities that were answered"
+        if self._numbers:
+            name, text = "sluice_prediction_quantity", self._numbers.help
+        family = HistogramMetricFamily(name, text)
+        family.add_metric([], _buckets(self._edges, rows[:-1]), rows[-1])
+        return family
 
     def _requests_of(self, states: list[_State]) -> Iterable[Metric]:
         """Requests by the names and labels of BentoML."""

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from bento.http.answer import AnyAnswer, ClassAnswer
+from bento.http.answer import AnyAnswer, ClassAnswer, NumberAnswer
 from bento.http.records import Values
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import Settings
@@ -42,6 +42,7 @@ _OWN_FILE = 0o600
 # What of an answer is kept.
 _KEPT = ("id", "probability", "prediction", "tier", "threshold", "model", "image")
 _KEPT_OF_CLASSES = ("id", "probability", "prediction", "probabilities", "model", "image")
+_KEPT_OF_NUMBERS = ("id", "value", "outside", "bin", "model", "image")
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,7 @@ class PredictionLog:
         if isinstance(entry, _Feedback):
             opinion = {"kind": "feedback", **line, **msgspec.structs.asdict(entry.opinion)}
             return msgspec.json.encode(opinion) + b"\n"
-        kept = _KEPT_OF_CLASSES if isinstance(entry.answer, ClassAnswer) else _KEPT
-        line |= {name: getattr(entry.answer, name) for name in kept}
+        line |= {name: getattr(entry.answer, name) for name in _kept(entry.answer)}
         if entry.person and self._settings.log_salt:
             line["person"] = person_hash(self._settings.log_salt, entry.person)
         line = {"kind": "prediction", **line, "inputs": self._inputs(entry.values), **self._facts}
@@ -176,6 +176,13 @@ class PredictionLog:
         for column, value in zip(self._contract.features, values, strict=True):
             inputs[column.key] = None if value is UNSET else listed(column, value)
         return inputs
+
+
+def _kept(answer: AnyAnswer) -> tuple[str, ...]:
+    """The fields of an answer that are kept."""
+    if isinstance(answer, NumberAnswer):
+        return _KEPT_OF_NUMBERS
+    return _KEPT_OF_CLASSES if isinstance(answer, ClassAnswer) else _KEPT
 
 
 class _Folder:

@@ -21,27 +21,35 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bento.http.answer import Answer, AnyAnswer, ClassAnswer
+from bento.http.answer import Answer, AnyAnswer, ClassAnswer, NumberAnswer
 from bento.http.request_parameters import Opinion
 from bento.ops.settings import BODY_SECONDS, LONG_BODY_SECONDS
-from bento.page import classes, files, form, quality, result, rows
+from bento.page import classes, files, form, numbers, quality, result, rows
 from bento.page.classes import ClassQuality
+from bento.page.numbers import NumberQuality
 from sluice.errors import Refused
 from sluice.served.contract import Contract
 from sluice.served.encoding import Record
 from sluice.served.model_quality import ModelQuality, model_quality
-from sluice.served.reasons import METHOD
+from sluice.served.reasons import method_of
 from sluice.served.statements import statements
 from sluice.served.uploaded_table import check_record, write_csv
 
 Answers = Callable[[Sequence[Record], Sequence[str]], Awaitable[Sequence[AnyAnswer]]]
 Keep = Callable[[Opinion], bool]
+Quality = ModelQuality | ClassQuality | NumberQuality
 
 EXPLAINED = rows.SHOWN  # rows of an answer whose reasons a page shows
 _FORM_BYTES = 64 << 10
 _FILE_BYTES = 5 << 20
 _LONGEST_NUMBER = 20  # characters
 _OF_1000 = "of_1000"  # the control in which a number of 1,000 rows is typed
+# What is answered, as the templates know it, by how good it is.
+_KINDS: Mapping[type[Quality], str] = {
+    ModelQuality: "flag",
+    ClassQuality: "class",
+    NumberQuality: "number",
+}
 _GONE = 499  # the status that is counted where the client left; nobody receives it
 
 
@@ -52,7 +60,7 @@ class Page:
     """
 
     contract: Contract
-    quality: ModelQuality | ClassQuality
+    quality: Quality
     answers: Answers
     keep: Keep
 
@@ -75,18 +83,18 @@ class _Unreadable(Exception):
         self.sentence = sentence
 
 
-def quality_of(contract: Contract, metrics: Mapping[str, object]) -> ModelQuality | ClassQuality:
+def quality_of(contract: Contract, metrics: Mapping[str, object]) -> Quality:
     """How good a model is, by its metrics.json. Raise KeyError where that lacks what every version
     has.
     """
+    if contract.target.quantity:
+        return numbers.quality_of(contract, metrics)
     if contract.target.several:
         return classes.quality_of(contract, metrics)
     return model_quality(metrics)
 
 
-def routes(
-    contract: Contract, good: ModelQuality | ClassQuality, answers: Answers, keep: Keep
-) -> list[Route]:
+def routes(contract: Contract, good: Quality, answers: Answers, keep: Keep) -> list[Route]:
     """The routes of the page.
 
     `await answers(records, ids)` takes records that the contract allows, with the id of each
@@ -133,12 +141,18 @@ async def _one(page: Page, request: Request) -> Response:
     if mistakes:
         return _form(page, values, mistakes, status=400)
     [answer] = await page.answers([record], [""])
-    shown: result.View | classes.ClassView
+    doubts = form.doubts(page.contract, record)
+    return _form(page, values, answer=_view(page, answer), doubts=doubts)
+
+
+def _view(page: Page, answer: AnyAnswer) -> result.View | classes.ClassView | numbers.NumberView:
+    """An answer as it is shown."""
+    if isinstance(answer, NumberAnswer) and isinstance(page.quality, NumberQuality):
+        return numbers.view(page.contract, page.quality, answer)
     if isinstance(answer, ClassAnswer):
-        shown = classes.view(page.contract, answer)
-    else:
-        shown = result.view(page.contract, answer)
-    return _form(page, values, answer=shown, doubts=form.doubts(page.contract, record))
+        return classes.view(page.contract, answer)
+    assert isinstance(answer, Answer)
+    return result.view(page.contract, answer)
 
 
 def _form_anew(page: Page, sentence: str, status: int) -> Response:
@@ -180,6 +194,12 @@ async def _many(page: Page, request: Request) -> Response:
         listed = [one for one in answers if isinstance(one, ClassAnswer)]
         of_classes = await run_in_threadpool(classes.table, page.contract, sent.name, sheet, listed)
         return _show(page, "rows.html", table=of_classes, typed="")
+    if isinstance(page.quality, NumberQuality):
+        counted = [one for one in answers if isinstance(one, NumberAnswer)]
+        of_numbers = await run_in_threadpool(
+            numbers.table, page.contract, page.quality, sent.name, sheet, counted
+        )
+        return _show(page, "rows.html", table=of_numbers, typed="")
     told = [one for one in answers if isinstance(one, Answer)]
     chosen = rows.chosen(page.quality, told, number) if number else None
     table = await run_in_threadpool(rows.table, page.contract, sent.name, sheet, told, chosen)
@@ -194,6 +214,8 @@ def _file_refused(page: Page, sentence: str, status: int, typed: str = "") -> Re
 async def _quality(page: Page, request: Request) -> Response:
     if isinstance(page.quality, ClassQuality):
         return _show(page, "class_quality.html")
+    if isinstance(page.quality, NumberQuality):
+        return _show(page, "number_quality.html")
     typed = request.query_params.get(_OF_1000, "")[:_LONGEST_NUMBER]
     number = quality.number(_OF_1000, typed, quality.OF)
     mistakes: list[form.Mistake] = []
@@ -257,7 +279,8 @@ def _show(page: Page, template: str, status: int = 200, **more: object) -> Respo
         "words": statements(page.contract),
         "quality": page.quality,
         "most": rows.MOST,
-        "method": METHOD,
+        "method": method_of(page.contract),
+        "kind": _KINDS[type(page.quality)],
         "mistakes": [],
     }
     return files.html(template, status, {**words, **more})

@@ -8,6 +8,7 @@ from msgspec import UnsetType
 from bento.http.answer import Answer
 from sluice.served import reasons
 from sluice.served.contract import Contract
+from sluice.served.quantity import Quantity
 
 _WIDTH = 320  # of the scale, in units of the drawing
 _BAR = 64  # of the longest bar of a reason, in the same units
@@ -17,7 +18,7 @@ _SHADES = 4  # colours of tiers in style.css
 @dataclass(frozen=True)
 class Reason:
     """One reason: its sentence, how much it changes the score, and how far that may be off, both in
-    points, and the width of its bar.
+    points, or with their unit where a number is answered, and the width of its bar.
     """
 
     sentence: str
@@ -94,6 +95,21 @@ def reasons_of(given: Sequence[reasons.Reason]) -> tuple[Reason, ...]:
     return tuple(_reason(reason, largest) for reason in given)
 
 
+def numbers_of(given: Sequence[reasons.Reason], quantity: Quantity) -> tuple[Reason, ...]:
+    """The same of an answer that is a number: changes and errors are in its unit."""
+    largest = max((abs(reason.change) for reason in given), default=0.0)
+    return tuple(
+        Reason(
+            reason.text,
+            f"{'+' if reason.change > 0 else '−'}{quantity.written(abs(reason.change))}",
+            quantity.written(reason.error),
+            reason.change > 0,
+            _bar(reason, largest),
+        )
+        for reason in given
+    )
+
+
 def percent(share: float | UnsetType) -> str:
     """A share in percent; empty for none."""
     return "" if isinstance(share, UnsetType) else f"{100 * share:.1f}"
@@ -106,6 +122,9 @@ def points(change: float | UnsetType) -> str:
 
 def _reason(reason: reasons.Reason, largest: float) -> Reason:
     """A reason as it is drawn, its bar in proportion to the largest change of its answer."""
-    width = round(_BAR * abs(reason.change) / largest, 1) if largest else 0.0
-    error = f"{100 * reason.error:.1f}"
+    error, width = f"{100 * reason.error:.1f}", _bar(reason, largest)
     return Reason(reason.text, points(reason.change), error, reason.change > 0, width)
+
+
+def _bar(reason: reasons.Reason, largest: float) -> float:
+    return round(_BAR * abs(reason.change) / largest, 1) if largest else 0.0

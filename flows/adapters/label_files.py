@@ -113,6 +113,8 @@ def _parquet(
 def _require(names: Any, source: str, needed: Sequence[str]) -> None:
     missing = [name for name in needed if name not in names]
     if missing:
-        found = ", ".join(itertools.islice(names, 10)) or "none"
-        what = f"{source} has the columns {found}; {', '.join(missing)} is required"
-        raise Refused(what, f"Its columns are {', '.join(needed)}.")
+        found = list(itertools.islice(names, 10))
+        have = f"the columns {', '.join(found)}" if found else "0 columns"
+        verb = "is" if len(missing) == 1 else "are"
+        what = f"{source} has {have}; {', '.join(missing)} {verb} required"
+        raise Refused(what, f"Give it a header with the columns {', '.join(needed)}.")

@@ -193,7 +193,7 @@ def _line_type(contract: Contract) -> type[Struct]:
         ("id", str, ""),
         ("request", str, ""),
         ("probability", float, 0.0),
-        ("prediction", int, 0),
+        ("prediction", str, "") if contract.target.several else ("prediction", int, 0),
         ("tier", str, ""),
         ("model_digest", str, ""),
         ("inputs", inputs, inputs()),
@@ -217,11 +217,12 @@ def _block(lines: list[Any], contract: Contract, labels: Settled, control_share:
     outcomes, acted = labels.outcomes, labels.acted
     times = np.array([line.time.rstrip("Z") for line in lines], dtype="datetime64[ms]")
     held = [outcomes.get(line.id) for line in lines] if outcomes else [None] * len(lines)
+    several = contract.target.several  # what is answered is then a class, and stands for the tier
     return Block(
         times=times.astype(np.int64) / 1000,
         probabilities=np.array([line.probability for line in lines]),
-        flagged=np.array([line.prediction for line in lines]) == 1,
-        tiers=[line.tier for line in lines],
+        flagged=np.array([line.prediction == 1 for line in lines], dtype=bool),
+        tiers=[line.prediction if several else line.tier for line in lines],
         columns=_columns(lines, contract),
         outcomes=np.array([label[0] if label else NONE for label in held]),
         known=np.array([label[1] if label else 0 for label in held], dtype=np.float64),

@@ -46,8 +46,13 @@ class Row(Struct, frozen=True):
 
     @property
     def recall(self) -> tuple[float, float, float] | None:
-        """Recall with its limits, where it was measured."""
-        return self.measured.get("recall")
+        """Recall with its limits, where it was measured; of a number the skill."""
+        return self.measured.get("recall") or self.measured.get("skill")
+
+    @property
+    def measure(self) -> str:
+        """What that is called."""
+        return "skill" if "skill" in self.measured else "recall"
 
 
 class Span(Struct, frozen=True):

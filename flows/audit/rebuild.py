@@ -123,7 +123,7 @@ def _named(given: Path, wanted: str) -> tuple[Path, str]:
     sha256 = file_sha256(given)
     if sha256 != wanted:
         raise UsageError(
-            f"{given} hashes to {sha256}, the release was trained on {wanted}",
+            f"{given} hashes to {sha256}; {wanted} is required",
             "Name the file that the release was trained on.",
         )
     return given.resolve(), f"{given}, by its hash"

@@ -19,7 +19,7 @@ from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence, Provenance, read_provenance
 from sluice.gitops.reproduction import Agreement, Difference, agree, differences
 from sluice.identity import folder_hash
-from sluice.model.artifact.model_artifact import read_golden
+from sluice.model.artifact.model_artifact import load_golden, read_golden
 from sluice.model.data.table import from_parquet
 from sluice.served.scoring import load_model
 
@@ -175,13 +175,14 @@ def compare(recorded: Path, again: Path) -> Comparison:
     model_trial.require_loads(recorded)
     before, after = load_model(recorded), load_model(again / "model")
     thresholds, weights = (before.threshold, after.threshold), (before.weights, after.weights)
+    allowed = load_golden(recorded).allowed
     records, scores = read_golden(recorded)
-    holdout = from_parquet((again / HOLDOUT_ROWS).read_bytes())
+    rows = from_parquet((again / HOLDOUT_ROWS).read_bytes())
     try:
         return Comparison(
             same_bytes=folder_hash(recorded) == folder_hash(again / "model"),
-            golden=agree(scores, after.score(records), thresholds, weights),
-            holdout=agree(before.score(holdout), after.score(holdout), thresholds, weights),
+            golden=agree(scores, after.score(records), thresholds, weights, allowed),
+            holdout=agree(before.score(rows), after.score(rows), thresholds, weights, allowed),
         )
     except KeyError as error:
         raise SluiceError(

@@ -33,7 +33,7 @@ from sluice.gitops.image_names import ANNOTATION
 from sluice.gitops.lineage import contradictions, without_prefix
 from sluice.identity import sha256, value_hash
 from sluice.model.json_file import decode_json, parse_json
-from sluice.policy import NEUTRAL_APPROVALS, WORDS, ApprovalPolicy, load_policy
+from sluice.policy import NEUTRAL_APPROVALS, ApprovalPolicy, load_policy
 
 IN_IMAGE = "srv/bento/src/model/"  # where the image has its model
 _EVIDENCE = ("evidence.html", "evidence.json", VERDICT)
@@ -46,7 +46,7 @@ _STATE = {
     "model": "Model-Hash",
     "promotion": "Promotion-Id",
 }
-_MEASURED: tuple[str, ...] = ("recall", "precision")
+_MEASURED: tuple[str, ...] = ("recall", "precision", "skill")
 Files = Mapping[str, bytes]
 
 
@@ -449,7 +449,7 @@ def _evidence(report: Report, image: Image, files: Files) -> Evidence | None:
         return None
     with _noted(report, f"evidence.json of {name}"):
         evidence = read_evidence(files["evidence.json"])
-        if evidence.told != WORDS and not _all_there(report, name, files, (METRICS,)):
+        if not evidence.untold and not _all_there(report, name, files, (METRICS,)):
             return None
         _seals(report, name, files, evidence)
         return evidence
@@ -479,7 +479,7 @@ def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
     document = parse_json(files["evidence.json"], "evidence.json")
     seals = evidence.seals or {}
     for part, file in _SEALED.items():
-        if evidence.told == WORDS and file == METRICS:
+        if evidence.untold and file == METRICS:
             if file in files or evidence.measured is not None:
                 report.add(f"{file} of {name}", "it is there, and no figure is told")
             continue
@@ -493,6 +493,8 @@ def _seals(report: Report, name: str, files: Files, evidence: Evidence) -> None:
 
 def _told_as(part: str, evidence: Evidence) -> str:
     """How evidence.json calls what a file says."""
+    if part == "metrics" and evidence.number_metrics:
+        return "number_metrics"
     return "class_metrics" if part == "metrics" and evidence.class_metrics else part
 
 
@@ -562,7 +564,7 @@ def _state(traced: Traced) -> dict[str, object]:
     holdout: dict[str, float] = structs.asdict(metrics.holdout) if metrics else {}
     named = {key: trailers[trailer] for key, trailer in _STATE.items() if trailer in trailers}
     measured: dict[str, object] = {name: holdout[name] for name in _MEASURED if name in holdout}
-    if traced.evidence and traced.evidence.told == WORDS:
+    if traced.evidence and traced.evidence.untold:
         measured = dict.fromkeys(_MEASURED)  # nobody wrote one there
     return {
         "schema": 1,

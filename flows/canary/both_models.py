@@ -38,8 +38,8 @@ def load_both(settings: Settings, model: str, word: str) -> Both:
     both = Both(model, running, candidate, policy)
     if not both.of_one_kind:
         raise UsageError(
-            f"one of {running.name}, which is live, and {candidate.name} has several classes, and"
-            " the other has one positive class",
+            f"{running.name}, which is live, and {candidate.name} have targets of two kinds: one"
+            " positive class, several classes, or a number in one unit is required of both",
             "Answers of two kinds cannot be compared: the canary is judged as if nothing changed.",
         )
     return both

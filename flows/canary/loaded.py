@@ -6,6 +6,7 @@ from pathlib import Path
 from sluice.identity import sha256
 from sluice.model.artifact.reference import Reference, read_reference
 from sluice.policy import CanaryPolicy
+from sluice.served.contract import Target
 from sluice.served.scoring import MODEL_FILE, Model, load_model
 
 
@@ -32,9 +33,17 @@ class Both:
 
     @property
     def of_one_kind(self) -> bool:
-        """Whether both have one positive class, or both several classes."""
-        kinds = {one.model.contract.target.several for one in (self.running, self.candidate)}
-        return len(kinds) == 1
+        """Whether both have one positive class, both several classes, or both a number in the same
+        unit.
+        """
+        return (
+            len({_kind(one.model.contract.target) for one in (self.running, self.candidate)}) == 1
+        )
+
+
+def _kind(target: Target) -> tuple[bool, str]:
+    """Whether there are several classes, and the unit of a number."""
+    return target.several, f"a number in {target.quantity.unit}" if target.quantity else ""
 
 
 def loaded(folder: Path, name: str) -> Loaded:

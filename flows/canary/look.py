@@ -7,9 +7,9 @@ import msgspec
 from flows.adapters import prometheus
 from flows.canary.foretold import Foretold, expected, nothing
 from flows.canary.question import Question, Reply, policy_of, read_question, reply
-from flows.canary.scrapes import HASH, STARTED, Scraped, pods, selectors, tiers_of
+from flows.canary.scrapes import HASH, STARTED, Scraped, layout_of, pods, selectors
 from sluice.canary.beginning import beginning
-from sluice.canary.counts import Grid, Layout, count
+from sluice.canary.counts import Grid, count
 from sluice.canary.judge import Case, judge
 from sluice.canary.verdict import Verdict
 from sluice.errors import SluiceError
@@ -50,11 +50,11 @@ def look(question: Question, url: str, now: float, foretold: Foretold = nothing)
             for selector in selectors(question.namespace, question.canary, question.stable)
         )
     )
-    layout = Layout(tiers_of(scraped.rows))
+    layout = layout_of(scraped.rows)
     grid = Grid(start, now, question.look_seconds, gap)
     blocks = count(pods(scraped, question.canary, layout), layout, grid)
     change = expected(question, url, start - gap, now, foretold)
-    case = Case(blocks, layout.tiers, question.weight / 100.0, policy, change)
+    case = Case(blocks, layout, question.weight / 100.0, policy, change)
     began = datetime.datetime.fromtimestamp(start, datetime.UTC).isoformat()
     return msgspec.structs.replace(judge(case), start=began)
 

@@ -7,7 +7,17 @@ import numpy as np
 
 from flows.canary.loaded import Both, Loaded
 from flows.canary.replayed_rows import Rows
-from sluice.canary.replay import ClassOpinion, Latency, Opinion, OtherUnit, Replayed, Tally, judged
+from sluice.canary.number_replay import NumberOpinion
+from sluice.canary.replay import (
+    AnyOpinion,
+    ClassOpinion,
+    Latency,
+    Opinion,
+    OtherUnit,
+    Replayed,
+    Tally,
+    judged,
+)
 from sluice.errors import UsageError
 from sluice.model.artifact.reference import Numbers, rows_from
 from sluice.monitor.units import changed_unit
@@ -25,7 +35,7 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
     Raises UsageError where the rows lack a column of a model.
     """
     running, candidate = both.running.model, both.candidate.model
-    tally = Tally(running.contract, both.running.reference, candidate.contract)
+    tally = Tally(running.contract, both.running.reference, candidate.contract, running.bins)
     tally.unfit = rows.wrong
     seconds: tuple[list[float], list[float]] = ([], [])
     served: list[dict[str, np.ndarray]] = [] if rows.served else [_learnt(both.running)]
@@ -40,7 +50,8 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
         if not taken.any():
             continue
         columns = {key: values[taken] for key, values in chunk.columns.items()}
-        tally.add(columns, _said(both.running, columns), _said(both.candidate, columns))
+        bins = running.bins
+        tally.add(columns, _said(both.running, columns, bins), _said(both.candidate, columns, bins))
         _time(both, columns, seconds, clock)
     units = tuple(_units(both, served))
     within, sentence = judged(tally, both.policy, units)
@@ -68,7 +79,16 @@ def replay(both: Both, rows: Rows, clock: Callable[[], float] = time.perf_counte
         expected=tally.expected(),
         sentence=sentence,
         within=within,
+        kind=tally.kind,
+        limits=tally.limits if tally.kind == "number" else (),
+        unit=_unit(running.contract),
     )
+
+
+def _unit(contract: Contract) -> str:
+    """The unit of what is answered, where that is a number."""
+    quantity = contract.target.quantity
+    return (quantity.unit or "") if quantity else ""
 
 
 def _taken(loaded: Loaded, columns: Columns) -> np.ndarray:
@@ -113,8 +133,12 @@ def _units(both: Both, served: list[dict[str, np.ndarray]]) -> Iterator[OtherUni
                 yield OtherUnit(column.name, unit.factor, unit.example)
 
 
-def _said(loaded: Loaded, columns: Columns) -> Opinion | ClassOpinion:
+def _said(loaded: Loaded, columns: Columns, bins: tuple[float, ...]) -> AnyOpinion:
+    """What a model says of rows; `bins` are those of the running model of a number."""
     model = loaded.model
+    quantity = model.contract.target.quantity
+    if quantity:
+        return NumberOpinion(model.score(columns), bins, quantity)
     if model.weights:
         return ClassOpinion(model.score(columns), model.weights)
     return Opinion(model.score(columns), model.threshold, model.contract.tiers)

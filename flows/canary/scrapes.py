@@ -1,12 +1,13 @@
 """Series of Prometheus as the scrapes of pods, which the judge counts."""
 
-from collections.abc import Callable, Iterable, Mapping
+import bisect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from flows.adapters.prometheus import Series
-from sluice.canary.counts import BINS, SECONDS, Layout, Pod
+from sluice.canary.counts import PROBABILITIES, SECONDS, Kind, Layout, Pod
 
 STARTED = "sluice_start_time_seconds"
 ROWS = "sluice_judged_rows_total"
@@ -15,6 +16,8 @@ DURATIONS = "bentoml_service_request_duration_seconds_bucket"
 HASH = "rollouts_pod_template_hash"
 # Where requests for answers come in; the page is not judged, nor is what it is asked.
 ENDPOINTS = "/predict.*|/v2/models/.+/infer"
+_LOWEST = "-Inf"  # the bin below all limits, which a number alone has
+_NO_NUMBER = "none"  # the bin of what is no number, or no probability
 _REFUSED = "400"  # the status of a body that the contract does not allow
 
 
@@ -40,9 +43,32 @@ def selectors(namespace: str, canary: str, stable: str) -> tuple[str, str, str, 
     )
 
 
-def tiers_of(rows: Iterable[Series]) -> tuple[str, ...]:
-    """The names of all tiers that were answered."""
-    return tuple(sorted({series.metric.get("tier", "") for series in rows}))
+def layout_of(rows: Sequence[Series]) -> Layout:
+    """What was counted of rows: the names of all tiers that were answered, the limits that the bins
+    of both versions have in common, and what kind of answer it is.
+    """
+    tiers = tuple(sorted({series.metric.get("tier", "") for series in rows}))
+    kind = _kind(rows)
+    return Layout(tiers, _limits(rows) if kind == "number" else PROBABILITIES, kind)
+
+
+def _kind(rows: Sequence[Series]) -> Kind:
+    """A class is its own tier, and a number may lie below all limits."""
+    labels = [series.metric for series in rows]
+    if any(one.get("bin") == _LOWEST for one in labels):
+        return "number"
+    alike = all(one.get("prediction") == one.get("tier") for one in labels)
+    return "class" if labels and alike else "flag"
+
+
+def _limits(rows: Iterable[Series]) -> tuple[float, ...]:
+    """The limits that all versions have; a service names each of its own from its start."""
+    found: dict[str, set[float]] = {}
+    for series in rows:
+        low = series.metric.get("bin", _NO_NUMBER)
+        if low not in (_LOWEST, _NO_NUMBER):
+            found.setdefault(series.metric.get(HASH, ""), set()).add(float(low))
+    return tuple(sorted(set.intersection(*found.values()))) if found else ()
 
 
 def pods(scraped: Scraped, canary: str, layout: Layout) -> list[Pod]:
@@ -94,21 +120,21 @@ def _add(pod: Pod, series: Series, columns: list[int]) -> None:
         pod.counters[places[there], column] += values[there]
 
 
-_TIERS = BINS + 1
 Columns = Callable[[Mapping[str, str], Layout], list[int]]
 
 
 def _of_row(labels: Mapping[str, str], layout: Layout) -> list[int]:
-    low = labels.get("bin", "none")
-    place = BINS if low == "none" else min(BINS - 1, round(float(low) * BINS))
-    columns = [place, _TIERS + layout.tiers.index(labels.get("tier", ""))]
+    low, tiers = labels.get("bin", _NO_NUMBER), layout.bins + 1
+    # A bin is named by the limit below it.
+    place = layout.bins if low == _NO_NUMBER else bisect.bisect_right(layout.limits, float(low))
+    columns = [place, tiers + layout.tiers.index(labels.get("tier", ""))]
     if labels.get("prediction") == "1":
-        columns.append(_TIERS + len(layout.tiers))
+        columns.append(tiers + len(layout.tiers))
     return columns
 
 
 def _of_request(labels: Mapping[str, str], layout: Layout) -> list[int]:
-    requests = _TIERS + len(layout.tiers) + 1
+    requests = layout.bins + 1 + len(layout.tiers) + 1
     status = labels.get("http_response_code", "")
     if status == _REFUSED:
         return [requests + 2]

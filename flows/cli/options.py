@@ -50,6 +50,14 @@ def _asked(known: list[str]) -> str:
 _FOLDER = "a folder below models/; unless given, the only one, or asked for"
 Model = Annotated[str, typer.Argument(help=_FOLDER, callback=_named, show_default=False)]
 OfModel = Annotated[str, typer.Option("--model", help=_FOLDER, callback=_named, show_default=False)]
+Each = Annotated[
+    str,
+    typer.Option(
+        "--each",
+        metavar="COLUMN",
+        help="a model for each value of this column, and one image that serves them all",
+    ),
+]
 # For a command that may need no model: it asks `only_model` where it does.
 Unnamed = Annotated[str, typer.Option("--model", help=_FOLDER)]
 NamedModel = Annotated[

@@ -135,8 +135,8 @@ def fetch_artifact(request: Request, name: str, wanted: Reference) -> None:
             (part / file).write_bytes(content)
     if folder_hash(part) != wanted.model:
         raise SluiceError(
-            f"the artifact of {name} {wanted.tag} hashes to {folder_hash(part)}, not"
-            f" {wanted.model}",
+            f"the artifact of {name} {wanted.tag} hashes to {folder_hash(part)};"
+            f" {wanted.model} is required",
             "The registry holds something else than was promoted: look there before releasing"
             " anything.",
         )

@@ -5,11 +5,12 @@ from msgspec import UNSET, Struct, UnsetType
 
 class Judged(Struct, frozen=True):
     """The candidate, with the threshold that it ships with; of several classes with the weight of
-    each.
+    each. Of a number `middle` is the median of the training rows, in its unit.
     """
 
     threshold: float | UnsetType = UNSET
     weights: tuple[float, ...] | UnsetType = UNSET
+    middle: float | UnsetType = UNSET
 
 
 class Opponent(Struct, frozen=True):

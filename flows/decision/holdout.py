@@ -7,7 +7,7 @@ anew.
 from collections.abc import Mapping
 
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from flows.engine.phases import Candidate
 from flows.facts.step_files import HOLDOUT_ROWS, MODEL, TABLE
@@ -19,7 +19,14 @@ from sluice.served.contract import Target
 
 
 class _Area(Struct, frozen=True):
-    roc_auc: float
+    roc_auc: float | UnsetType = UNSET
+    skill: float | UnsetType = UNSET  # of a number
+
+    @property
+    def value(self) -> float:
+        """What candidates are told apart by before they are looked at."""
+        known = [one for one in (self.roc_auc, self.skill) if one is not UNSET]
+        return known[0] if known else 0.0
 
 
 class _Trained(Struct, frozen=True):
@@ -30,10 +37,11 @@ class _Trained(Struct, frozen=True):
 
 def _deciding(target: Target, holdout: Mapping[str, np.ndarray]) -> np.ndarray:
     """The rows by which the holdout is known: the positives; of several classes every row, because
-    each counts in the recall of its class.
+    each counts in the recall of its class, and of a number because each counts.
     """
     labels = holdout[target.column]
-    return np.ones(len(labels), dtype=bool) if target.several else labels == 1
+    every = target.several or target.quantity is not None
+    return np.ones(len(labels), dtype=bool) if every else labels == 1
 
 
 def use(candidate: Candidate, score_key: str) -> Use:
@@ -59,7 +67,7 @@ def use(candidate: Candidate, score_key: str) -> Use:
         allowance=Allowance(gate.uses, gate.look_days, gate.look_choice == "best"),
         split=value_hash(request.policy.split.named)[:16],
         salted=smallest(positives.tolist()),
-        validation=metrics.validation.roc_auc,
+        validation=metrics.validation.value,
         data=request.data.sha256,
     )
 

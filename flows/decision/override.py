@@ -16,8 +16,12 @@ from flows.engine.request import Request
 from sluice.errors import UsageError
 from sluice.gate.classes.rules import CLASS_FLOORS
 from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
+from sluice.gate.number.rules import NUMBER_GOOD_ENOUGH
 from sluice.gitops.state import Override
 from sluice.toml_text import read_toml
+
+# Of one positive class, of several classes, and of a number.
+WAIVABLE = (*MAY_BE_WAIVED, CLASS_FLOORS, *NUMBER_GOOD_ENOUGH)
 
 
 def find(request: Request, candidate: str, today: datetime.date) -> Override:
@@ -70,9 +74,9 @@ def _rule(path: str, rule: object) -> str:
         raise UsageError(
             f"{path}: rule {rule!r} can never be waived", f"Nor can {', '.join(NEVER_WAIVED)}."
         )
-    if not isinstance(rule, str) or rule not in (*MAY_BE_WAIVED, CLASS_FLOORS):
+    if not isinstance(rule, str) or rule not in WAIVABLE:
         raise UsageError(
             f"{path}: there is no rule {rule!r}",
-            f"Write one of {', '.join((*MAY_BE_WAIVED, CLASS_FLOORS))}.",
+            f"Write one of {', '.join(WAIVABLE)}.",
         )
     return rule

@@ -90,7 +90,7 @@ def read_scores(content: bytes) -> Scores:
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise Unreadable(
-            f"{SCORES} lacks the columns {', '.join(missing)}",
+            f"{SCORES} lacks {', '.join(missing)}; a column of each name is required",
             "Run the release again with --no-cache: it writes the file anew.",
         )
     row_hash, labels, candidate, alone = (columns[name] for name in _REQUIRED)

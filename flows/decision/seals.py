@@ -24,10 +24,12 @@ from sluice.model.json_file import parse_json
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
+    from sluice.policy import Policy
 
 # Whose code decides, with all that it imports of ours.
 RULES = ("sluice.gate.decide", "sluice.gate.rules")
 CLASS_RULES = ("sluice.gate.classes.decide", "sluice.gate.classes.rules")
+NUMBER_RULES = ("sluice.gate.number.decide", "sluice.gate.number.rules")
 AGAIN = "Run the release again with --no-cache: what it decides anew is sealed anew."
 
 
@@ -48,9 +50,16 @@ def sealed(decision: "Decision") -> dict[str, str]:
         "ledger": value_hash(standing),
         "replay": _of_file(decision.replayed.folder / FORECAST),
         **told.seals(decision),
-        "code": code_of(*RULES, *(CLASS_RULES if request.policy.classes else ())),
+        "code": code_of(*_rules(request.policy)),
         "lock": lock(),
     }
+
+
+def _rules(policy: "Policy") -> tuple[str, ...]:
+    """Whose code decides under a policy."""
+    if policy.number:
+        return (*RULES, *NUMBER_RULES)
+    return (*RULES, *(CLASS_RULES if policy.classes else ()))
 
 
 def _of_file(path: Path) -> str:

@@ -9,42 +9,56 @@ shows; and the seals, because the hash of a file that holds few figures tells th
 With `told = "words"` in the policy one of two words is told. As long as it is not PROMOTE it is the
 same for every candidate, so nothing can be learnt from it: docs/statistics.md has the proof. With
 `told = "promoted"` the same is told, and beside a PROMOTE what was measured on the whole holdout:
-no group, curve, comparison or rule, because these would say where the champion was unlucky.
+no group, curve, comparison or rule, because these would say where the champion was unlucky. Of
+several classes that is the mean recall: with a few other means, that of each class could be worked
+out, and a class is a part. What does not depend on who is positive there is told with both: rules
+that look at no label, and all other rules on the validation rows, which decide nothing.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from flows.facts.decided import NOT_PROMOTED, Decided
 from flows.facts.scored import Scored
-from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
+from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VALIDATION_RULES, VERDICT
+from sluice.gate.case import Rule
+from sluice.gate.elsewhere import (
+    WITHOUT_LABELS,
+    found_on_validation,
+    unmet_of_the_holdout,
+    without_labels,
+)
 from sluice.identity import file_sha256, sha256
-from sluice.model.classes.summary import class_summary
+from sluice.model.classes.summary import class_summary, mean_recall
 from sluice.model.json_file import write_json
+from sluice.model.number.metrics_file import NumberMeasures
+from sluice.model.number.summary import number_summary
 from sluice.model.quality.metrics import summary
 
 if TYPE_CHECKING:
     from flows.engine.phases import Decision
     from sluice.gate.decide import Verdict
     from sluice.model.classes.metrics_file import ClassMetrics
+    from sluice.model.number.metrics_file import NumberMetrics
     from sluice.model.quality.metrics_file import Metrics
     from sluice.policy import GatePolicy
 
-_SENTENCES = {
-    "PROMOTE": "It meets every rule of its policy, which tells no figure of the holdout",
-    NOT_PROMOTED: (
-        "It does not meet every rule of its policy, which tells no figure of the holdout, and not"
-        " which rule"
-    ),
-}
-_MEASURED = (
-    "It meets every rule of its policy, which tells figures of the whole holdout, and none of a"
-    " group, a rule or a comparison"
+_NOT_PROMOTED = (
+    "It does not meet every rule of its policy, which tells no figure of the holdout, and not which"
+    " rule"
 )
+_FIRST = "This is the first model, and it clears every floor of its policy"
+_LATER = "It meets every rule of its policy"
+_NOTHING = "which tells no figure of the holdout"
+_MEASURED = "which tells figures of the whole holdout, and none of a group, a rule or a comparison"
+_MEAN = "which tells the mean recall on the holdout, and no other figure of it"
+# The part of a document of the verdict that has the rules on the validation rows.
+_VALIDATION = "validation"
+_SHOWN = 4  # digits of a recall in the line of a verdict
 # What is laid out for people beside the evidence where figures are told.
 _LAID_OUT = (VERDICT, STANDING, SCORES, METRICS, CASE)
 
@@ -55,7 +69,10 @@ class Told:
 
     `verdict` is what verdict.json says, `metrics` is None where no figure is told, `line` is the
     verdict with what was measured. `files` are kept beside the image and lie beside the evidence.
-    Where the target has several classes, `of_classes` stands in the place of `metrics`.
+    Where the target has several classes, `of_classes` stands in the place of `metrics`, and where
+    it is a number `of_number`. `validation` is what was measured on the validation rows, where no
+    part of the holdout is told. `mean_recall` is that of several classes where it is all that is
+    told, with the digits that people see: more of them would tell the classes.
     """
 
     verdict: Mapping[str, object]
@@ -63,24 +80,44 @@ class Told:
     line: str
     files: Mapping[str, bytes]
     of_classes: "ClassMetrics | None" = None
+    of_number: "NumberMetrics | None" = None
+    validation: "Metrics | None" = None
+    validation_of_classes: "ClassMetrics | None" = None
+    mean_recall: float | None = None
 
 
-def scored(metrics: "Metrics | ClassMetrics", policy: "GatePolicy") -> Scored:
+def scored(metrics: "Metrics | ClassMetrics | NumberMetrics", policy: "GatePolicy") -> Scored:
     """The facts of the score. How many rows there are does not depend on a label."""
     rows = metrics.rows.holdout
     if policy.worded:
         return Scored(rows)
+    if isinstance(metrics.holdout, NumberMeasures):
+        return Scored(rows, skill=metrics.holdout.skill)
     return Scored(rows, metrics.holdout.recall, metrics.holdout.precision)
 
 
 def decided(
-    verdict: "Verdict", policy: "GatePolicy", *, override: str, policy_changed: str
+    verdict: "Verdict",
+    policy: "GatePolicy",
+    validation: Sequence[Rule] = (),
+    *,
+    first: bool = False,
+    several: bool = False,
+    override: str,
+    policy_changed: str,
 ) -> Decided:
-    """The facts of the gate."""
+    """The facts of the gate; `validation` are the rules on the validation rows, `first` says that
+    there is no champion, `several` that the target has several classes.
+    """
     word, sentence, refresh = verdict.verdict, verdict.sentence, verdict.refresh
     if policy.worded:
         word, refresh = _word(word), False
-        sentence = _MEASURED if _is_measured(word, policy) else _SENTENCES[word]
+        parts = (
+            _sentence(word, policy, first=first, several=several),
+            unmet_of_the_holdout(without_labels(verdict.rules)),
+            found_on_validation(validation),
+        )
+        sentence = ". ".join(part for part in parts if part)
     return Decided(word, sentence, refresh, override=override, policy_changed=policy_changed)
 
 
@@ -94,6 +131,10 @@ def of(decision: "Decision") -> Told:
         found = decision.class_metrics
         line = class_summary(decision.decided.facts.verdict, found)
         return Told(verdict, None, line, files, found)
+    if decision.request.contract.target.quantity:
+        of_number = decision.number_metrics
+        line = number_summary(decision.decided.facts.verdict, of_number)
+        return Told(verdict, None, line, files, of_number=of_number)
     metrics = decision.metrics
     return Told(
         verdict=verdict,
@@ -144,6 +185,14 @@ def lineage(decision: "Decision") -> dict[str, str]:
     }
 
 
+def _sentence(word: str, policy: "GatePolicy", *, first: bool, several: bool) -> str:
+    if word == NOT_PROMOTED:
+        return _NOT_PROMOTED
+    measured = _MEAN if several else _MEASURED
+    told = measured if _is_measured(word, policy) else _NOTHING
+    return f"{_FIRST if first else _LATER}, {told}"
+
+
 def _is_measured(verdict: str, policy: "GatePolicy") -> bool:
     return verdict == "PROMOTE" and policy.promoted_figures
 
@@ -152,21 +201,47 @@ def _word(verdict: str) -> str:
     return verdict if verdict == "PROMOTE" else NOT_PROMOTED
 
 
+def _has_validation(decision: "Decision") -> bool:
+    """Whether the validation rows were judged too: they are not in a case that a drill makes up."""
+    return VALIDATION_RULES in decision.decided.outputs
+
+
+def _rules_on_validation(decision: "Decision") -> list[object]:
+    if not _has_validation(decision):
+        return []
+    found: list[object] = decision.decided.document(VALIDATION_RULES)
+    return found
+
+
 def _in_words(decision: "Decision") -> Told:
     facts, champion = decision.decided.facts, decision.case.champion
+    found = decision.decided.document(VERDICT)
     document: dict[str, object] = {
-        "schema": decision.decided.document(VERDICT)["schema"],
+        "schema": found["schema"],
         "verdict": facts.verdict,
         "sentence": facts.sentence,
         "refresh": facts.refresh,
-        "rules": [],
+        "rules": [rule for rule in found["rules"] if rule["rule"] in WITHOUT_LABELS],
         "champion": champion.tag if champion else None,
         "comparison": None,
         "anchor": None,
+        _VALIDATION: _rules_on_validation(decision),
     }
     files = {VERDICT: json.dumps(document, indent=1).encode()}
+    several = decision.request.contract.target.several
+    told = Told(document, None, facts.verdict, files)
+    if _has_validation(decision):
+        if several:
+            told = replace(told, validation_of_classes=decision.class_validation)
+        else:
+            told = replace(told, validation=decision.validation)
     if not _is_measured(facts.verdict, decision.request.policy.gate):
-        return Told(document, None, facts.verdict, files)
+        return told
+    if several:
+        found = decision.class_metrics
+        line = mean_recall(facts.verdict, found)
+        return replace(told, line=line, mean_recall=round(found.holdout.recall, _SHOWN))
     metrics = structs.replace(decision.metrics, segments={})
     line = summary(facts.verdict, metrics.confusion, metrics.intervals)
-    return Told(document, metrics, line, {**files, METRICS: write_json(metrics).encode()})
+    measured = {METRICS: write_json(metrics).encode()}
+    return replace(told, line=line, files={**files, **measured}, metrics=metrics)

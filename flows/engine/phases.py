@@ -15,12 +15,13 @@ from flows.facts.evidenced import Evidenced
 from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
 from flows.facts.split_rows import SplitRows
-from flows.facts.step_files import METRICS
+from flows.facts.step_files import METRICS, ON_VALIDATION
 from flows.facts.trained import Trained
 from flows.facts.tuned import Tuned
 from flows.facts.validated import Validated
 from sluice.gitops.state import Reference, Standing
 from sluice.model.classes.metrics_file import ClassMetrics
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.metrics_file import Metrics
 
 
@@ -86,6 +87,23 @@ class Decision:
     def class_metrics(self) -> ClassMetrics:
         """The same where there are several classes."""
         return self.scored.parsed(METRICS, ClassMetrics)
+
+    @property
+    def validation(self) -> Metrics:
+        """The same on the validation rows, where no part of the holdout is told: what it calls the
+        holdout are these rows.
+        """
+        return self.scored.parsed(f"{ON_VALIDATION}/{METRICS}", Metrics)
+
+    @property
+    def class_validation(self) -> ClassMetrics:
+        """The same where there are several classes."""
+        return self.scored.parsed(f"{ON_VALIDATION}/{METRICS}", ClassMetrics)
+
+    @property
+    def number_metrics(self) -> NumberMetrics:
+        """What was measured of a number on the holdout."""
+        return self.scored.parsed(METRICS, NumberMetrics)
 
     @property
     def candidate(self) -> Candidate:

@@ -15,6 +15,7 @@ from sluice.class_policy import require_kind
 from sluice.errors import UsageError
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
+from sluice.number_policy import require_number
 from sluice.policy import Policy, load_policy
 from sluice.schedule import decisive
 
@@ -100,6 +101,7 @@ def begin(
         what = f'[split] by is "time", and models/{model}/contract.toml names no column of times'
         raise UsageError(what, 'Write as_of = "NAME OF THE COLUMN" above its tables.')
     require_kind(contract.target.classes, policy.classes, policy_name)
+    require_number(contract.target.quantity, policy.number, policy_name)
     standing = live(settings, model)  # a manifest repo that is lost is told before data are read
     require_anchor(settings, model, standing)
     source = from_file(settings, data) if data else from_pointer(settings, model)

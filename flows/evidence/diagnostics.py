@@ -18,11 +18,12 @@ from msgspec import structs
 
 from flows.adapters import drift
 from flows.decision.scores_file import Scores, read_scores
-from flows.facts.step_files import MODEL, SCORES
+from flows.facts.step_files import MODEL, ON_VALIDATION, SCORES
 from sluice.drift.verdict import Distance, Verdict, judge
 from sluice.gate.paired import top
 from sluice.gitops.evidence import ColumnDrift, Drift
 from sluice.model.artifact.reference import read_reference
+from sluice.model.data.split import HASH
 from sluice.model.data.table import from_parquet
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.monotone import directions
@@ -67,14 +68,15 @@ class Material:
     """Everything that the diagnostics of a decision are worked out from.
 
     `artifact` and `champion` are folders of model artifacts, `split` is the folder of the parts,
-    `scores` is a scores.parquet. `family` and `parameters` are those of the winner, `level` is the
-    confidence of all intervals.
+    `scores` is a scores.parquet, of the rows of the part `judged`. `family` and `parameters` are
+    those of the winner, `level` is the confidence of all intervals.
     """
 
     artifact: Path
     champion: Path | None
     split: Path
     scores: Path
+    judged: str
     family: str
     parameters: Parameters
     seed: int
@@ -102,15 +104,21 @@ class DriftReport:
 
 
 def material(decision: "Decision") -> Material:
-    """What the diagnostics of this decision are worked out from."""
+    """What the diagnostics of this decision are worked out from: the rows that decided, or those of
+    validation where no part of the holdout is told.
+    """
     request, candidate = decision.request, decision.candidate
+    scored, judged = decision.scored.folder, "holdout"
+    if request.policy.gate.worded:
+        scored, judged = scored / ON_VALIDATION, "validation"
     champion = decision.case.champion
     winner = candidate.tuned.facts
     return Material(
         artifact=candidate.trained.folder / MODEL,
         champion=request.model_of(champion.model) if champion else None,
         split=candidate.split.folder,
-        scores=decision.scored.folder / SCORES,
+        scores=scored / SCORES,
+        judged=judged,
         family=winner.winner,
         parameters=winner.parameters,
         seed=request.policy.search.seed,
@@ -216,7 +224,7 @@ def finished(given: Material, known: Diagnosed, parts: Underway) -> tuple[Diagno
 
 
 def candidate_curves(given: Material) -> Curves:
-    """The curves of the candidate on the holdout rows."""
+    """The curves of the candidate on the rows that are judged."""
     scores = _scores(given)
     return curve_points(
         scores.labels, scores.candidate, given.level, clusters=numbered(scores.group_hash)
@@ -258,11 +266,14 @@ def champion_equal(given: Material) -> Measures | None:
 
 
 def importance(given: Material) -> tuple[Importance, ...]:
-    """How much the candidate loses on the holdout when one column is shuffled."""
+    """How much the candidate loses on the rows that are judged when one column is shuffled."""
     model = load_model(given.artifact)
     names = [column.name for column in model.contract.features]
-    numbers = as_numbers(model.contract, _part(given, "holdout"))
-    labels = _scores(given).labels
+    scores, part = _scores(given), _part(given, given.judged)
+    # Rows that a compared model has seen are not judged; those that are have the order of the part.
+    kept = np.isin(part[HASH], scores.row_hash)
+    numbers = as_numbers(model.contract, {name: values[kept] for name, values in part.items()})
+    labels = scores.labels
     shuffling = Shuffling(given.seed, _REPEATS)
     return permutation_importance(model.score_numbers, numbers, labels, names, shuffling)
 
@@ -277,7 +288,7 @@ def _cost_of_protection(
 ) -> ProtectedCost:
     """What it costs that protected columns are not fed; the scores are of the validation rows.
 
-    Recall is compared where as many rows are flagged as the candidate flags on the holdout.
+    Recall is compared where as many are flagged as the candidate flags of the rows that are judged.
     """
     contract = _contract(given)
     threshold = load_model(given.artifact).threshold

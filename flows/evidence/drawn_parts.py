@@ -19,10 +19,10 @@ _HALF = 0.5  # the threshold that is drawn where none is known
 
 def confusion(evidence: Evidence) -> str | None:
     """What was flagged and what happened."""
-    if evidence.metrics is None:
+    if evidence.in_parts is None:
         return None
     words = evidence.words or _NEUTRAL
-    return pictures.confusion(evidence.metrics.confusion, words.positive, words.negative)
+    return pictures.confusion(evidence.in_parts.confusion, words.positive, words.negative)
 
 
 def precision_recall(evidence: Evidence) -> str | None:
@@ -30,7 +30,7 @@ def precision_recall(evidence: Evidence) -> str | None:
     curves = evidence.diagnostics
     if curves is None:
         return None
-    point = _operating_point(evidence.metrics)
+    point = _operating_point(evidence.in_parts)
     return pictures.precision_recall(curves.candidate, curves.champion, point, floors(evidence))
 
 
@@ -48,9 +48,10 @@ def _operating_point(metrics: Metrics | None) -> Point | None:
 def floors(evidence: Evidence) -> Floors | None:
     """The floors that the gate's rules name; None where it names none of recall or of precision.
 
-    A floor of lift is one of precision at the prevalence of the holdout.
+    A floor of lift is one of precision at the prevalence of the rows that are shown.
     """
-    limits = {rule.rule: rule.limit for rule in evidence.judged.rules}
+    judged = evidence.judged
+    limits = {rule.rule: rule.limit for rule in (*judged.rules, *judged.validation)}
     recall = limits.get("recall_floor")
     precisions = [limits.get("precision_floor"), _lifted(evidence, limits.get("lift_floor"))]
     stated = [precision for precision in precisions if precision is not None]
@@ -61,9 +62,9 @@ def floors(evidence: Evidence) -> Floors | None:
 
 def _lifted(evidence: Evidence, lift: float | None) -> float | None:
     """The precision that is so many times the prevalence; None where one of the two is unknown."""
-    if lift is None or evidence.metrics is None:
+    if lift is None or evidence.in_parts is None:
         return None
-    rows = evidence.metrics.rows
+    rows = evidence.in_parts.rows
     return lift * rows.holdout_positives / rows.holdout
 
 
@@ -72,7 +73,7 @@ def roc(evidence: Evidence) -> str | None:
     curves = evidence.diagnostics
     if curves is None:
         return None
-    counts = evidence.metrics.confusion if evidence.metrics else None
+    counts = evidence.in_parts.confusion if evidence.in_parts else None
     return pictures.roc(curves.candidate, curves.champion, counts)
 
 
@@ -88,14 +89,14 @@ def scores(evidence: Evidence) -> str | None:
     if evidence.diagnostics is None:
         return None
     words = evidence.words or _NEUTRAL
-    threshold = evidence.metrics.threshold if evidence.metrics else _HALF
+    threshold = evidence.in_parts.threshold if evidence.in_parts else _HALF
     histogram = evidence.diagnostics.candidate.histogram
     return pictures.scores(histogram, threshold, words.positive, words.negative)
 
 
 def segments(evidence: Evidence) -> str | None:
     """Recall by group."""
-    metrics = evidence.metrics
+    metrics = evidence.in_parts
     if metrics is None or not metrics.segments:
         return None
     return pictures.segments(metrics.segments, metrics.holdout.recall)

@@ -22,6 +22,7 @@ from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.fit.search_words import remarks
 from sluice.model.fit.tuning_file import Trial, Tuning, whole
 from sluice.model.json_file import convert
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.diagnostics_file import Curves
 from sluice.model.quality.metrics import worst_group
 from sluice.model.quality.metrics_file import Group, Metrics
@@ -49,8 +50,8 @@ MEANING = {
     ),
     NOT_PROMOTED: (
         "–",
-        "The champion stays. What was found on the holdout is told to nobody, so that nobody can"
-        " steer by it.",
+        "It does not go live. What was found on the holdout is told to nobody, so that nobody can"
+        " steer by it. What the validation rows say is told, and decides nothing.",
     ),
 }
 # Each metric with its name and its meaning, in the order in which they are shown.
@@ -126,7 +127,7 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
     ordered = in_order(judged.rules)
     _, meaning = MEANING.get(judged.verdict, ("", ""))
     sentence, waits = judged.sentence, ""
-    if judged.verdict == "HOLD":
+    if judged.verdict in ("HOLD", NOT_PROMOTED):
         sentence, _, waits = judged.sentence.partition(". ")
     return environment.get_template("evidence.html").render(
         e=evidence,
@@ -137,9 +138,11 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         met=len([rule for rule in judged.rules if standing(rule) == "met"]),
         ordered=ordered,
         unmet=[rule for rule in ordered if standing(rule) != "met"],
+        validation=in_order(judged.validation),
+        validated=len([rule for rule in judged.validation if standing(rule) == "met"]),
         named={rule.rule: rule for rule in judged.rules},
         at_equal=at_equal(evidence),
-        worst=worst(evidence.metrics),
+        worst=worst(evidence.in_parts),
         sentence=sentence,
         waits=waits,
         title=title_of(evidence, identity),
@@ -147,8 +150,9 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         foot=identity_block(evidence, identity, whole=True),
         blocks=blocks(evidence.groups),
         listed=by_segment(evidence.groups),
-        ratios=selection_ratios(evidence.metrics),
+        ratios=selection_ratios(evidence.in_parts),
         budget=budget(evidence.tuning),
+        number_lines=number_rows(evidence.number_metrics) if evidence.number_metrics else (),
         forecast=forecast_of(evidence),
         choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
         pictures=pictures,
@@ -233,6 +237,7 @@ def _environment() -> "Environment":
         "short": short,
         "points": points,
         "plain": "{:.6g}".format,
+        "in_unit": in_unit,
         "digest": short_digest,
         "commit": short_commit,
     }
@@ -392,12 +397,20 @@ def summary_markdown(evidence: Evidence) -> str:
         meaning,
         _loud("Override", evidence.override),
         _loud("Changes of the policy", evidence.policy_changed),
-        _rules_table(judged),
+        _rules_table(judged, judged.rules),
+        _validation_table(judged),
     ]
     if evidence.metrics:
         parts.append(_metrics_table(evidence.metrics))
     if evidence.class_metrics:
         parts.append(_classes_table(evidence.class_metrics))
+    if evidence.class_validation:
+        parts.append("**Each class on the validation rows, which decide nothing**")
+        parts.append(_classes_table(evidence.class_validation))
+    if evidence.number_metrics:
+        head = ("Metric", "Holdout", "Interval", "Validation")
+        rows = [tuple(row.values()) for row in number_rows(evidence.number_metrics)]
+        parts.append(_markdown_table(head, rows))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
     forecast = forecast_of(evidence)
@@ -413,10 +426,15 @@ def _loud(title: str, sentence: str | None) -> str:
     return f"**{title}**: {in_markdown(sentence)}"
 
 
-def _rules_table(judged: Verdict) -> str:
-    if not judged.rules:
+def _validation_table(judged: Verdict) -> str:
+    table = _rules_table(judged, judged.validation)
+    return f"**On the validation rows, which decide nothing**\n\n{table}" if table else ""
+
+
+def _rules_table(judged: Verdict, rules: Sequence[Rule]) -> str:
+    if not rules:
         return ""
-    rows = [(_mark(rule, judged), words(rule.rule), rule.sentence) for rule in judged.rules]
+    rows = [(_mark(rule, judged), words(rule.rule), rule.sentence) for rule in rules]
     return _markdown_table(("", "Rule", "What was found"), rows)
 
 
@@ -450,6 +468,48 @@ def class_rows(metrics: ClassMetrics) -> list[dict[str, str]]:
         "precision": value(metrics.holdout.precision, "precision"),
     }
     return [*rows, mean]
+
+
+def number_rows(metrics: NumberMetrics) -> list[dict[str, str]]:
+    """How far answers are off, as people read it."""
+    span = metrics.intervals
+    lines = (
+        ("Mean absolute error", "mae", span.mae),
+        ("Root mean squared error", "rmse", None),
+        ("Bias (answer less outcome)", "bias", span.bias),
+        (f"Within {in_unit(metrics.band, metrics.unit)}", "within", span.within),
+        ("Error of the training median", "naive_mae", None),
+        ("Skill beside the training median", "skill", span.skill),
+    )
+    return [
+        {
+            "metric": name,
+            "holdout": off(getattr(metrics.holdout, key), key, metrics.unit),
+            "interval": _off_span(limits, key, metrics.unit),
+            "validation": off(getattr(metrics.validation, key), key, metrics.unit),
+        }
+        for name, key, limits in lines
+    ]
+
+
+def off(number: float, key: str, unit: str) -> str:
+    """A measure of a number as people read it: a share, a skill, or an error in its unit."""
+    if key == "within":
+        return share(number)
+    if key == "skill":
+        return f"{number:.4f}"
+    return in_unit(number, unit)
+
+
+def in_unit(number: float, unit: str) -> str:
+    """An error to four digits with its unit."""
+    return f"{number:,.4g} {unit}" if unit else f"{number:,.4g}"
+
+
+def _off_span(limits: tuple[float, float] | None, key: str, unit: str) -> str:
+    if limits is None:
+        return ""
+    return f"{off(limits[0], key, unit)} to {off(limits[1], key, unit)}"
 
 
 def _mark(rule: Rule, judged: Verdict) -> str:

@@ -16,6 +16,7 @@ from flows.facts.trained import Trained
 from flows.project.source_commit import source_commit
 from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.fit.tuning_file import Tuning
+from sluice.model.number.metrics_file import TrainedNumberMetrics
 from sluice.model.quality.metrics_file import TrainedMetrics
 
 _RELEASED = ("promoted", "nothing to do")
@@ -66,10 +67,12 @@ def _aliases(outcome: Outcome) -> tuple[str, ...]:
 
 def _record(report: Report, outcome: Outcome) -> Record:
     said = told.of(report.decision)
-    metrics = said.metrics or said.of_classes
+    metrics = said.metrics or said.of_classes or said.of_number
     trained = report.candidate.trained
-    measured: TrainedMetrics | TrainedClassMetrics
-    if report.request.contract.target.several:
+    measured: TrainedMetrics | TrainedClassMetrics | TrainedNumberMetrics
+    if report.request.contract.target.quantity:
+        measured = trained.parsed(f"{MODEL}/metrics.json", TrainedNumberMetrics)
+    elif report.request.contract.target.several:
         measured = trained.parsed(f"{MODEL}/metrics.json", TrainedClassMetrics)
     else:
         measured = trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)

@@ -15,9 +15,12 @@ MODEL = "model"
 SCORES = "scores.parquet"
 METRICS = "metrics.json"
 CASE = "case.json"
+# The same files of the validation rows, where nothing of the holdout is told of most candidates
+ON_VALIDATION = "validation"
 # Decide
 VERDICT = "verdict.json"
 STANDING = "standing.json"
+VALIDATION_RULES = "validation.json"
 # Replay
 FORECAST = "forecast.json"
 # Build image

@@ -267,12 +267,12 @@ def _trained_metrics(
 
 @dataclass(frozen=True)
 class Joining:
-    """What a fleet is joined from: the candidate, the hash of its artifact and its threshold, the
-    champion, and what changes.
+    """What a fleet is joined from: the candidate, the hash of what it is made of and its threshold,
+    the champion, and what changes.
     """
 
     candidate: Fleet
-    artifact: str
+    made_of: str
     threshold: float
     champion: Champion | None
     changes: Changes
@@ -282,7 +282,7 @@ def fleet_after(joining: Joining) -> Fleet:
     """The fleet that is served after the changes."""
     before = joining.champion.fleet if joining.champion else None
     after = joined(joining.changes, joining.candidate, before)
-    file = msgspec.structs.replace(after.file, candidate=joining.artifact)
+    file = msgspec.structs.replace(after.file, candidate=joining.made_of)
     return Fleet(file, after.weights)
 
 
@@ -295,7 +295,7 @@ def _join_inputs(
 ) -> dict[str, str]:
     return {
         **_base(request, split, tuned, rows),
-        "candidate": joining.artifact,
+        "candidate": joining.made_of,
         "champion": folder_hash(joining.champion.folder) if joining.champion else "none",
         "changes": sha256(write_json(joining.changes).encode()),
     }

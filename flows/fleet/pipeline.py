@@ -6,13 +6,16 @@ from functools import partial
 
 import numpy as np
 
-from flows.decision import baselines, holdout, protected_base
+from flows.decision import baselines, holdout, override, protected_base
 from flows.engine.perform import Plainly, Runner
 from flows.engine.phases import Candidate
 from flows.engine.request import Request
 from flows.engine.store import Result
+from flows.facts.split_rows import SplitRows
 from flows.facts.step_files import MODEL
 from flows.facts.trained import Trained
+from flows.facts.tuned import Tuned
+from flows.facts.validated import Validated
 from flows.fleet import shards
 from flows.fleet.artifact import (
     JOIN,
@@ -31,14 +34,14 @@ from flows.fleet.verdicts import Candidate as Judged
 from flows.gitops import events, ledger, quarantine
 from flows.steps.split import SPLIT
 from flows.steps.validate import VALIDATE
-from sluice.errors import Refused
+from sluice.errors import Refused, UsageError
 from sluice.fleet.changes import FILE, Changes, Fleet, FleetFile, Untaught, settled
 from sluice.fleet.graph import Weights
 from sluice.fleet.judging import verdicts_of
 from sluice.fleet.keys import require_fleet
 from sluice.fleet.parcels import packed, unpacked
-from sluice.gitops.state import Reference, Standing
-from sluice.identity import value_hash
+from sluice.gitops.state import Override, Reference, Standing
+from sluice.identity import sha256, value_hash
 from sluice.model.json_file import read_json
 from sluice.served.scoring import load_model
 from sluice.toml_text import read_toml
@@ -63,6 +66,7 @@ class FleetCandidate:
     rows: FleetRows
     taught: Taught
     opponents: Opponents
+    made_of: str
 
     @property
     def key(self) -> str:
@@ -76,15 +80,42 @@ class FleetCandidate:
             }
         )
 
+
+@dataclass(frozen=True)
+class Lessons:
+    """Every model that could be taught, before its artifact is written."""
+
+    request: Request
+    validated: Result[Validated]
+    split: Result[SplitRows]
+    tuned: Result[Tuned]
+    rows: FleetRows
+    taught: Taught
+    opponents: Opponents
+
+    @property
+    def made_of(self) -> str:
+        """What the models are, and what judges them: fleet.json has it as its candidate."""
+        weights = self.taught.weights
+        return value_hash(
+            {
+                "column": self.rows.column.key,
+                "keys": list(self.rows.keys),
+                "weights": sha256(weights.weights.tobytes() + weights.intercepts.tobytes()),
+                "contract": self.request.contract_sha256,
+                "policy": self.request.policy_sha256,
+            }
+        )
+
     @property
     def is_live(self) -> bool:
-        """Whether the fleet that is live was made from this very candidate, on these very data."""
-        champion, fleet = self.candidate.request.champion, self.opponents.fleet
+        """Whether the fleet that is live was made from these very models, on these very data."""
+        champion, fleet = self.request.champion, self.opponents.fleet
         return (
             champion is not None
             and fleet is not None
-            and champion.data == self.candidate.request.data.sha256
-            and fleet.fleet.file.candidate == self.candidate.trained.facts.model
+            and champion.data == self.request.data.sha256
+            and fleet.fleet.file.candidate == self.made_of
         )
 
 
@@ -149,7 +180,7 @@ def _changed(request: Request, before: str, column: str) -> str:
     return ", ".join(sorted(differing))
 
 
-def taught(request: Request, name: str, runner: Runner) -> FleetCandidate:
+def taught(request: Request, name: str, runner: Runner) -> Lessons:
     """From the data to every model of a fleet. Raises Refused where the data break the contract, or
     no model can be taught; UsageError where contract or policy ask for what a fleet does not do.
     """
@@ -163,9 +194,16 @@ def taught(request: Request, name: str, runner: Runner) -> FleetCandidate:
     strength = float(tuned.facts.parameters["strength"])
     made = shards.shards([partial(_lesson, request, rows, strength, keys) for keys in rows.shards])
     found = _joined(shards.taught(engine_of(request), runner, made))
-    trained = runner.do(WRITE, request, split, tuned, rows, found, opponents.fleet)
-    candidate = Candidate(request, validated, split, tuned, trained)
-    return FleetCandidate(candidate, rows, found, opponents)
+    return Lessons(request, validated, split, tuned, rows, found, opponents)
+
+
+def written(lessons: Lessons, runner: Runner) -> FleetCandidate:
+    """The models as one artifact. Raises Refused where no threshold is precise enough."""
+    request, split, tuned = lessons.request, lessons.split, lessons.tuned
+    rows, found, fleet = lessons.rows, lessons.taught, lessons.opponents.fleet
+    trained = runner.do(WRITE, request, split, tuned, rows, found, fleet)
+    candidate = Candidate(request, lessons.validated, split, tuned, trained)
+    return FleetCandidate(candidate, rows, found, lessons.opponents, lessons.made_of)
 
 
 def _lesson(request: Request, rows: FleetRows, strength: float, keys: tuple[str, ...]) -> bytes:
@@ -211,6 +249,8 @@ def reserve(fleet: FleetCandidate) -> Reserved:
     candidate = fleet.candidate
     request = candidate.request
     quarantine.check(request.live, tag=candidate.tag)
+    waived = override.find(request, candidate.tag, request.tools.today())
+    require_no_override(candidate.tag, waived)
     use = holdout.use(candidate, fleet.key)
     live = request.champion.release if request.champion else 0
     number, counted = ledger.reserve(request.settings, request.model, use, live)
@@ -221,6 +261,30 @@ def reserve(fleet: FleetCandidate) -> Reserved:
             "Bring new training rows too: the models are then others.",
         )
     return Reserved(number, counted.uses)
+
+
+def reserved_before(fleet: FleetCandidate) -> Reserved | None:
+    """What the ledger has for this very fleet; None where it has taken no number yet. Nothing is
+    written.
+    """
+    request = fleet.candidate.request
+    if request.live is None:
+        return None
+    counted = ledger.known(request.settings, request.model, fleet.key)
+    number = ledger.number_of(request.settings, request.model, fleet.key)
+    return Reserved(number, counted.uses) if counted and number else None
+
+
+def require_no_override(tag: str, found: Override) -> None:
+    """Raise UsageError where an override is there for this candidate: it waives a rule of one
+    model.
+    """
+    if found.rule:
+        raise UsageError(
+            f"an override sets {found.rule!r} aside for {tag}; a fleet has a verdict for each of"
+            " its models, and an override names none of them",
+            "Take it away: a model that fails keeps its champion, and the others go on.",
+        )
 
 
 def judged(fleet: FleetCandidate, reserved: Reserved, runner: Runner) -> Changes:
@@ -262,7 +326,7 @@ def joined(
     file = read_json(trained.read(f"{MODEL}/{FILE}"), FleetFile, FILE)
     joining = Joining(
         candidate=Fleet(file, fleet.taught.weights),
-        artifact=trained.facts.model,
+        made_of=fleet.made_of,
         threshold=float(trained.facts.threshold or 0.0),
         champion=fleet.opponents.fleet,
         changes=changes,

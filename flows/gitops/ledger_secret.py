@@ -47,7 +47,8 @@ def first(settings: Settings, model: str) -> bytes:
     """A secret for a ledger that has none: the one that an unfinished start left, or a new one."""
     place = manifest_repo.images(settings, model)
     for name in beside_images.names(place):
-        if name.startswith(_SECRET):
+        # Of one that somebody else is about to write there may be the name and nothing else yet.
+        if name.startswith(_SECRET) and beside_images.find(place, name) is not None:
             return secret(settings, model, name.removeprefix(_SECRET), "no ledger")
     made = secrets.token_bytes(SECRET)
     beside_images.keep(place, _SECRET + name_of(made), made)

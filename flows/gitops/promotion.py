@@ -226,6 +226,7 @@ def anchor_of(champion: Champion, reason: str) -> Anchor:
         model=champion.model,
         recall=champion.recall,
         precision=champion.precision,
+        skill=champion.skill,
         reason=reason,
     )
 

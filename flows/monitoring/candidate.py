@@ -12,7 +12,9 @@ from msgspec import Struct
 from flows.adapters.files import write_atomic
 from flows.adapters.only_one import only_one
 from flows.monitoring import triggers
+from flows.project import homes
 from flows.project.settings import Settings
+from sluice.errors import UsageError
 from sluice.monitor.report import Report
 from sluice.monitor.triggers import Decision, Start
 
@@ -57,6 +59,15 @@ def run_due(
         outcome, sentence = release()
         triggers.end(settings, model, begun.start, outcome)
         return Tried(begun.decision, Ran(begun.start, begun.again, outcome, sentence))
+
+
+def require_own_rows(settings: Settings, model: str) -> None:
+    """Raise UsageError where the data of the next candidate are not of what is live here."""
+    if homes.load_for_data(model, None).home != settings.home:
+        raise UsageError(
+            f"the data of {model} are generated rows, and what is live was not made of these",
+            f"Write data/{model}.toml: it names the rows of the next candidate.",
+        )
 
 
 def _place(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.adapters import label_files
 from flows.project.models import model_folder, project_text
-from flows.project.one_class import require_one_class
+from flows.project.one_class import require_classes
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.monitor.acting import in_control
@@ -42,7 +42,7 @@ def add(settings: Settings, model: str, file: Path, now: datetime.datetime) -> A
         project_text(model_folder(model, project) / "contract.toml", project),
         f"models/{model}/contract.toml",
     )
-    require_one_class(contract, "sluice labels add FILE")
+    require_classes(contract, "sluice labels add FILE")
     labels = read_labels(label_files.rows_of(file), contract.target, now, str(file))
     new = label_files.keep(folder_of(settings, model), labels)
     held = settled(settings, model)
@@ -65,7 +65,7 @@ def untouched(settings: Settings, model: str, file: Path) -> list[str]:
     share = load_policy(text, f"models/{model}/policy.toml").monitor.control_share
     if not share:
         raise UsageError(
-            f"models/{model}/policy.toml: [monitor] control_share is 0",
+            f"models/{model}/policy.toml: [monitor] control_share is 0; above 0 is required",
             "Write the share of the rows that are left untouched, such as 0.1.",
         )
     names = [(row.get("id") or "").strip() for _, row in label_files.rows_of(file, ("id",))]

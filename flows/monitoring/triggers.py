@@ -166,15 +166,29 @@ def story_of(settings: Settings, model: str) -> tuple[Happened, ...]:
     """What happened to a model, from the commits; empty where there is no manifest repo yet."""
     if not manifest_repo.there(settings):
         return ()
-    events = [
-        event
-        for event in chronicle(settings)
-        if event.model == model and event.kind in ("release", "verdict")
-    ]
+    ours = [event for event in chronicle(settings) if event.model == model]
+    events = [event for event in ours if event.kind in ("release", "verdict")]
+    others = [moved(event) for event in ours if event.kind in ("rollback", "canary")]
     with git.clone(settings.remote, LEDGER) as repo:
         held = _held(repo, model)
     ends = [event.outcome or "promoted" for event in events]
-    return story(list(zip(runs_of(events, model), ends, strict=True)), held)
+    return story(list(zip(runs_of(events, model), ends, strict=True)), held, others)
+
+
+def moved(event: Event) -> Happened:
+    """The end of a canary, or a rollback."""
+    day, number = _day(event).isoformat(), event.release
+    if event.kind == "rollback":
+        why = f": {event.reason}" if event.reason else "."
+        what = f"Rolled back to release {number}{why}"
+        return Happened(day, what, "rollback", f"back to {number}")
+    ends = {
+        "healthy": f"The canary of release {number} passed.",
+        "unproven": f"Release {number} became live without a canary.",
+        "promoted": f"The canary of release {number} was promoted by hand.",
+    }
+    what = ends.get(event.outcome, f"The canary of release {number} ended: {event.outcome}.")
+    return Happened(day, what, "canary", f"canary of {number}")
 
 
 def breaker_is_open(settings: Settings, model: str) -> bool:

@@ -5,8 +5,7 @@ rows for their age. It is counted again where its log or the labels have changed
 """
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -18,21 +17,23 @@ from flows.audit.find_release import artifact, trace
 from flows.gitops import manifest_repo
 from flows.monitoring.labels import folder_of, settled
 from flows.project.models import model_folder, project_text
-from flows.project.one_class import require_one_class
+from flows.project.one_class import require_classes
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence
 from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
 from sluice.model.artifact.reference import read_reference
+from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.quality.metrics_file import Metrics
+from sluice.monitor.classes import ClassPromise, WatchedClasses, judge_classes
 from sluice.monitor.day import Day, Tally
 from sluice.monitor.estimate import calibration_error
-from sluice.monitor.judge import Watched, judge
+from sluice.monitor.judge import Standing, Watched, judge
 from sluice.monitor.labels import Settled
 from sluice.monitor.quality import Measured, Promise
 from sluice.monitor.report import Report
-from sluice.policy import PROMOTED, WORDS, Policy, load_policy
+from sluice.policy import PROMOTED, WORDS, load_policy
 from sluice.served.contract import load_contract
 
 _FORM = "2"  # of what is kept of a day; another one is counted anew
@@ -56,7 +57,7 @@ class Source:
 class Look:
     """What is live of a model, its days since the release in their order, and the report on it."""
 
-    watched: Watched
+    watched: Standing
     days: list[Day]
     report: Report
 
@@ -75,6 +76,8 @@ def look(settings: Settings, model: str, place: str, today: datetime.date) -> Lo
     folder = model_folder(model, settings.project)
     text = project_text(folder / "policy.toml", settings.project)
     policy = load_policy(text, f"models/{model}/policy.toml")
+    contract = project_text(folder / "contract.toml", settings.project)
+    require_classes(load_contract(contract, f"models/{model}/contract.toml"), "sluice monitor")
     live = manifest_repo.live(settings, model)
     if live is None or live.champion is None:
         raise UsageError(f"nothing of {model} is live", f"Release it: sluice release {model}")
@@ -98,12 +101,22 @@ def look(settings: Settings, model: str, place: str, today: datetime.date) -> Lo
     )
     first = _first_day(source)
     begun = datetime.date.fromisoformat(since) if since else first or today
-    watched = _watched(model, live.champion, live.anchor, begun, policy, files, traced.evidence)
+    standing = Standing(
+        model,
+        live.champion.release,
+        begun,
+        load_contract(files["contract.toml"].decode()),
+        read_reference(files["reference.json"]),
+        policy,
+    )
+    watched = _watched(standing, live.champion, live.anchor, traced.evidence)
     days = days_of(source, watched)
+    if isinstance(watched, WatchedClasses):
+        return Look(watched, days, judge_classes(watched, days, source.labels, today))
     return Look(watched, days, judge(watched, days, source.labels, today))
 
 
-def days_of(source: Source, watched: Watched) -> list[Day]:
+def days_of(source: Source, watched: Standing) -> list[Day]:
     """Every day since the release, in order: counted, or as it was kept."""
     logged = {day.day: day for day in source.log.days()}
     names = {path.stem for path in source.kept.glob("*.json")} | set(logged)
@@ -124,7 +137,7 @@ def days_of(source: Source, watched: Watched) -> list[Day]:
     return found
 
 
-def count(source: Source, watched: Watched, day: LogDay, read: str) -> Day:
+def count(source: Source, watched: Standing, day: LogDay, read: str) -> Day:
     """A day of the log in counts."""
     tally, passed = Tally(watched.contract, watched.reference), Passed()
     contract, control = watched.contract, watched.policy.monitor.control_share
@@ -153,35 +166,47 @@ def promise_of(metrics: Metrics, anchor: Anchor | None) -> Promise:
     )
 
 
+def promise_of_classes(metrics: ClassMetrics, anchor: Anchor | None) -> ClassPromise:
+    """The same of several classes, in the order of the metrics, which is that of the contract."""
+    every = metrics.rows.holdout
+    recall = anchor.recall if anchor else None
+    classes = metrics.classes.items()
+    return ClassPromise(
+        recall=metrics.holdout.recall,
+        precision=metrics.holdout.precision,
+        brier=metrics.holdout.brier,
+        classes={name: Measured(one.recall, one.rows) for name, one in classes},
+        of={name: Measured(one.rows / every, every) for name, one in classes},
+        answered={name: Measured(one.answered / every, every) for name, one in classes},
+        anchor=recall if isinstance(recall, float) else None,
+    )
+
+
 def _watched(
-    model: str,
-    champion: Champion,
-    anchor: Anchor | None,
-    since: datetime.date,
-    policy: Policy,
-    files: Mapping[str, bytes],
-    evidence: Evidence,
-) -> Watched:
+    standing: Standing, champion: Champion, anchor: Anchor | None, evidence: Evidence
+) -> Watched | WatchedClasses:
     """What is live, from its evidence. Raises SluiceError where that has no metrics."""
-    contract = load_contract(files["contract.toml"].decode())
-    require_one_class(contract, "sluice monitor")
-    metrics = evidence.metrics
-    if metrics is None and evidence.told == WORDS:
+    if evidence.measured is None and evidence.told == WORDS:
         what = "the policy of what is live tells no figure, so nothing was promised of it"
         fix = f'Write told = "{PROMOTED}" in [gate] of its policy, and release it anew.'
         raise SluiceError(what, fix)
+    other = anchor if anchor and anchor.digest != champion.digest else None
+    if evidence.class_metrics is not None:
+        promise = promise_of_classes(evidence.class_metrics, other)
+        return WatchedClasses(**vars(standing), promise=promise)
+    beside = evidence.class_validation
+    if beside is not None and evidence.mean_recall is not None:
+        # The mean is that of the holdout, which is told; what each class promised is not, so it is
+        # what the validation rows say of it.
+        promise = replace(promise_of_classes(beside, other), recall=evidence.mean_recall)
+        return WatchedClasses(**vars(standing), promise=promise)
+    metrics = evidence.metrics
     if metrics is None:
         raise SluiceError("the evidence of what is live holds no metrics", "Release it anew.")
     seen = metrics.confusion
     curves = evidence.diagnostics.candidate.calibration if evidence.diagnostics else ()
-    other = anchor if anchor and anchor.digest != champion.digest else None
     return Watched(
-        model=model,
-        release=champion.release,
-        since=since,
-        contract=contract,
-        reference=read_reference(files["reference.json"]),
-        policy=policy,
+        **vars(standing),
         promise=promise_of(metrics, other),
         flagged=Measured(metrics.holdout.share_flagged, seen.rows),
         prevalence=Measured(seen.positives / seen.rows, seen.rows),

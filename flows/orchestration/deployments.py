@@ -52,26 +52,42 @@ class Kind:
     parameters: tuple[Parameter, ...] = ()
 
 
+_DATA = Parameter(
+    "data",
+    "Data file",
+    "A CSV or Parquet file on the machine of the worker, as an absolute path. Empty: the data that"
+    " the pointer of the model names.",
+)
+_CACHE = Parameter(
+    "cache",
+    "Take what was done before",
+    "A step with equal inputs is not done again. Off: every step is.",
+    "boolean",
+    True,
+)
+
 KINDS = (
     Kind(
         "release",
         "flows.release.release",
         "From the data that the pointer of the model names to a commit in the manifest repo, or to"
         " a refusal that says why. One release of a model at a time.",
+        (_DATA, _CACHE),
+    ),
+    Kind(
+        "fleet",
+        "flows.fleet_release.fleet",
+        "A model for each value of a column, each judged by itself, and one image of those that may"
+        " be served; what is not better keeps its champion.",
         (
             Parameter(
-                "data",
-                "Data file",
-                "A CSV or Parquet file on the machine of the worker, as an absolute path. Empty:"
-                " the data that the pointer of the model names.",
+                "column",
+                "Column that names the models",
+                "A category of the contract whose values are all listed, such as a branch.",
+                required=True,
             ),
-            Parameter(
-                "cache",
-                "Take what was done before",
-                "A step with equal inputs is not done again. Off: every step is.",
-                "boolean",
-                True,
-            ),
+            _DATA,
+            _CACHE,
         ),
     ),
     Kind(
@@ -84,6 +100,14 @@ KINDS = (
                 "Note why a candidate is wanted",
                 "Writes the reasons to the ledger branch of the manifest repo. Off: nothing is"
                 " written.",
+                "boolean",
+                False,
+            ),
+            Parameter(
+                "start",
+                "Release a candidate where one is due",
+                "Notes the reasons too. The candidate passes the same gate as any other, as a run"
+                " below this one.",
                 "boolean",
                 False,
             ),

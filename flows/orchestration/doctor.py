@@ -19,7 +19,7 @@ from msgspec import Struct
 from flows.adapters import tracking_health
 from flows.adapters.git import git
 from flows.adapters.image import image_tools
-from flows.adapters.process import run, without_login
+from flows.adapters.process import without_login
 from flows.adapters.registry import registry, remote
 from flows.gitops import manifest_repo, statement_key
 from flows.orchestration import prefect_server
@@ -34,7 +34,6 @@ from sluice.policy import load_policy
 from sluice.served.contract import load_contract
 
 SKEW = 60  # seconds that a clock may be wrong: a login, a signature and a log are off by as much
-_GIT = (2, 29)  # the first one whose `init` takes --object-format
 _NAMED = 3  # packages that a sentence names
 _MODE_OF_OTHERS = 0o077
 
@@ -157,12 +156,7 @@ def packages(lock: Path, here: dict[str, str]) -> Saw:
 
 
 def _git() -> Saw:
-    said = run(["git", "--version"]).stdout.strip()
-    found = tuple(int(part) for part in said.split()[2].split(".")[:2])
-    if found < _GIT:
-        required = ".".join(str(part) for part in _GIT)
-        raise UsageError(f"the version of git is {said}; {required} is required", "Update git.")
-    return Saw(said)
+    return Saw(git.git("version").strip())
 
 
 def state_folder(home: Path) -> Saw:

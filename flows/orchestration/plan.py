@@ -1,7 +1,7 @@
 """What a release would do, known from keys, manifest repo and registry, without any engine."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -23,7 +23,7 @@ from flows.gitops import ledger, promotion, quarantine
 from flows.gitops.writer import Written
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
-from flows.orchestration.possible import require_possible
+from flows.orchestration.possible import UNBUILT, require_possible
 from flows.orchestration.registered import lost
 from flows.steps import promote
 from flows.steps.image import IMAGE
@@ -146,7 +146,7 @@ def plan(request: Request) -> Plan:
         if replayed.may_go_live(report):
             imaged = look.do(IMAGE, candidate, look.do(PACKAGE, candidate))
             look.require_kept(IMAGE, lost(candidate, imaged.facts))
-            diff = _diff(request, imaged.facts)
+            diff = diff_of(request, imaged.facts)
             look.do(SMOKE, candidate, imaged)
             outcome = (
                 _promoted_before(report, imaged.facts)
@@ -155,25 +155,44 @@ def plan(request: Request) -> Plan:
             )
         else:
             outcome = held_or_refused(report)
-    except Missing:
-        outcome = None
-    except RefusedBefore as refused:
-        outcome = Outcome("refused", str(refused), request.model)
-    except quarantine.Quarantined as refused:
-        tag = candidate.tag if candidate else ""
-        outcome = Outcome("quarantined", refused.what, request.model, tag=tag)
-    except ledger.Waits as waits:
-        tag = candidate.tag if candidate else ""
-        outcome = Outcome("waiting", f"{waits.what}. {waits.fix}", request.model, tag=tag)
-    except Refused as refused:
-        outcome = Outcome("refused", f"{refused.what}. {refused.fix}", request.model)
+    except (Missing, RefusedBefore, Refused) as stop:
+        outcome = stopped(request, candidate, stop)
     if outcome is None:
         require_possible(request, candidate)
     steps = _all(look, report, outcome)
     if outcome:
         return Plan(request, steps, candidate, report, outcome)
     barred = promotion.barred(request.live, quarantine.present()) if request.live else None
+    barred = barred or _unbuilt(request, steps)
     return Plan(request, steps, candidate, report, None, "" if barred else diff, barred)
+
+
+def _unbuilt(request: Request, steps: tuple[Planned, ...]) -> Written | None:
+    """Why nothing would be committed where a step is left that takes a program which is not here.
+
+    One that is here and does not work is found out by the release: a plan starts none.
+    """
+    left = {step.step for step in steps if not step.hit}
+    if left & {IMAGE.name, SMOKE.name} and not request.tools.images.installed():
+        return Written("no builder", UNBUILT)
+    return None
+
+
+def stopped(request: Request, candidate: Candidate | None, stop: Exception) -> Outcome | None:
+    """How a release ends whose look-up stopped there; None where something is left to do."""
+    tag = candidate.tag if candidate else ""
+    match stop:
+        case Missing():
+            return None
+        case RefusedBefore():
+            return Outcome("refused", str(stop), request.model)
+        case quarantine.Quarantined():
+            return Outcome("quarantined", stop.what, request.model, tag=tag)
+        case ledger.Waits():
+            return Outcome("waiting", f"{stop.what}. {stop.fix}", request.model, tag=tag)
+        case Refused():
+            return Outcome("refused", f"{stop.what}. {stop.fix}", request.model)
+    raise stop
 
 
 def _judged(candidate: Candidate, look: LookUp) -> Report:
@@ -218,18 +237,21 @@ def _counted(candidate: Candidate, score_key: str) -> Counted:
 
 def _all(look: LookUp, report: Report | None, outcome: Outcome | None) -> tuple[Planned, ...]:
     """The steps that were seen, and those that wait for the one that is missing."""
-    missing = [planned.step for planned in look.seen.values() if not planned.hit]
-    if not missing:
-        return tuple(look.seen.values())
     left_out: tuple[AnyStep, ...] = ()
     if outcome or (report and not replayed.may_go_live(report)):
         left_out = TO_IMAGE
-    waiting = [
-        Planned(step.name, step.title, False, f"waits for what {missing[0]} puts out")
-        for step in STEPS
-        if step.name not in look.seen and step not in left_out
-    ]
-    return (*look.seen.values(), *waiting)
+    return with_waiting(look, [(one.name, one.title) for one in STEPS if one not in left_out])
+
+
+def with_waiting(look: LookUp, steps: Sequence[tuple[str, str]]) -> tuple[Planned, ...]:
+    """What was seen, and which of these steps, by name and title, wait for one that is missing."""
+    seen = tuple(look.seen.values())
+    missing = [planned.step for planned in seen if not planned.hit]
+    if not missing:
+        return seen
+    why = f"waits for what {missing[0]} puts out"
+    waiting = [Planned(name, title, False, why) for name, title in steps if name not in look.seen]
+    return (*seen, *waiting)
 
 
 def _promoted_before(report: Report, image: Imaged) -> Outcome | None:
@@ -283,7 +305,7 @@ def _unapproved(report: Report, image: Imaged) -> Outcome | None:
     return ended(report, approvals.UNAPPROVED, sentence, image=image, release=number)
 
 
-def _diff(request: Request, image: Imaged) -> str:
+def diff_of(request: Request, image: Imaged) -> str:
     """The change to the manifest repo, where the image is known without training or building."""
     if request.live is None:
         return ""

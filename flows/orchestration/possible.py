@@ -11,6 +11,12 @@ from flows.gitops import deploy_files, ledger, statement_key
 from flows.orchestration.registered import require_registry
 from flows.project.free_space import require_space
 
+# What a release says that ends without an image, and a plan before it.
+UNBUILT = (
+    "image and commit are left out: no podman, buildah or docker works here (install podman, run"
+    " again)"
+)
+
 
 def require_possible(request: Request, candidate: Candidate | None) -> None:
     """Raise what a release of this request would be refused for; nothing is written.

@@ -19,7 +19,7 @@ from flows.engine.phases import Report
 from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
 from flows.engine.runs import StepLine
-from flows.evidence.page import class_rows, metric_rows
+from flows.evidence.page import class_rows, metric_rows, number_rows
 from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
@@ -118,6 +118,12 @@ class PrefectPage:
                 class_rows(outcome.of_classes),
                 key=f"{model}-metrics",
                 description=f"Measured on {outcome.of_classes.rows.holdout:,} holdout rows",
+            )
+        if outcome.of_number:
+            create_table_artifact(
+                number_rows(outcome.of_number),
+                key=artifact_key(model, "metrics"),
+                description=f"Measured on {outcome.of_number.rows.holdout:,} holdout rows",
             )
         metrics = outcome.metrics
         if metrics is None:

@@ -11,6 +11,7 @@ from flows.orchestration.plan import Plan
 from flows.orchestration.step_sentences import sentence
 from flows.steps.evidence import publish
 from flows.views import terminal
+from flows.views.wording import upper_first
 
 
 def settle(planned: Plan) -> Outcome | None:
@@ -45,4 +46,4 @@ def _show(step: Planned, model: str) -> None:
         return
     terminal.step(step.title, "refused", 0.0, "")
     advice = f"These data were refused before. sluice validate {model} shows examples."
-    terminal.console().print(f"{step.cause}\n  {advice}", markup=False)
+    terminal.console().print(f"{upper_first(step.cause)}\n  {advice}", markup=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from flows.adapters.image import left_containers
 from flows.adapters.private_files import close_folder, keep_private
+from flows.adapters.server import Starting
 from flows.engine import runs, store
 from flows.engine.outcome import Outcome, forget, record, recorded
 from flows.engine.release_tools import Tools
@@ -22,6 +23,7 @@ from flows.project.settings import Settings
 from flows.steps.order import STEPS
 from flows.steps.tune import TUNE
 from flows.views import terminal
+from flows.views.progress import working
 from flows.views.wording import upper_first
 from sluice.errors import SluiceError
 
@@ -85,7 +87,8 @@ def start(
     keep_private()
     tidy(settings.home)
     began, started = datetime.datetime.now(datetime.UTC), time.monotonic()
-    planned = plan(begin(settings, tools, model, data, cache=cache))
+    with working("Look up each step"):
+        planned = plan(begin(settings, tools, model, data, cache=cache))
     outcome = settle(planned)
     if outcome:
         record(settings.home, outcome)
@@ -148,20 +151,31 @@ def _with_prefect(home: Path, load_flow: LoadFlow, wanted: Wanted) -> Outcome:
     store.sweep(home)
     prefect_server.prepare(home)
     with prefect_server.marked(home) as mark:
-        engine = temporary_server.start(home)
-        releases = load_flow()
-        forget(home, wanted.model)
-        if engine and wanted.trains:
-            _preload()
-        try:
-            if engine:
-                temporary_server.wait(engine)
-            else:
-                prefect_server.require_configured()
-        except SluiceError as error:
-            terminal.note(_without(error))
+        with working("Start Prefect"):
+            engine = temporary_server.start(home)
+            releases = load_flow()
+            forget(home, wanted.model)
+            if engine and wanted.trains:
+                _preload()
+            missing = _missing_server(engine)
+        if missing:
+            terminal.note(_without(missing))
             return releases.plainly(wanted.model, wanted.data, wanted.cache)
         return _followed(home, releases, wanted, mark)
+
+
+def _missing_server(engine: Starting | None) -> SluiceError | None:
+    """Why no server of Prefect answers, the one that was started here or the one that is set; None
+    where one does.
+    """
+    try:
+        if engine:
+            temporary_server.wait(engine)
+        else:
+            prefect_server.require_configured()
+    except SluiceError as error:
+        return error
+    return None
 
 
 def _without(error: SluiceError) -> str:

@@ -48,9 +48,10 @@ def _of_model(facts: Validated | SplitRows | Tuned | Trained) -> str:
             )
         case Tuned():
             tried = count(sum(facts.trials.values()), "trial")
-            return (
-                f"{_family(facts.winner)} is best of {tried}, average precision {facts.score:.4f}"
-            )
+            what = "skill" if facts.objective == "skill" else "average precision"
+            return f"{_family(facts.winner)} is best of {tried}, {what} {facts.score:.4f}"
+        case Trained(unit=str(unit)):
+            return f"{_family(facts.family)}, a number{f' in {unit}' if unit else ''}"
         case Trained(threshold=None):
             return f"{_family(facts.family)}, one class of several"
         case Trained():
@@ -61,6 +62,8 @@ def _of_verdict(facts: Scored | Decided | Foretold | Evidenced) -> str:
     match facts:
         case Scored(recall=float(recall), precision=float(precision)):
             return f"Recall {percent(recall, 1)}, precision {percent(precision, 1)}"
+        case Scored(skill=float(skill)):
+            return f"Skill {skill:.4f} beside the median of the training rows"
         case Scored():  # told in words
             return f"{count(facts.rows, 'row')} scored"
         case Decided():

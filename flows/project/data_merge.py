@@ -209,8 +209,10 @@ def _require_column(frame: "pd.DataFrame", name: str, source: str) -> None:
 
 
 def _positives(added: "pd.DataFrame", contract: Contract) -> np.ndarray | None:
-    """Which of the added rows are positive; None where the target has several classes."""
-    if contract.target.several:
+    """Which of the added rows are positive; None where the target has several classes, or is a
+    number.
+    """
+    if contract.target.several or contract.target.quantity:
         return None
     [target] = contract.role("target")
     return np.asarray(added[target.name].astype(object) == contract.target.positive)

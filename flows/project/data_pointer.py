@@ -2,6 +2,7 @@
 where of each.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from flows.adapters import dvc
 from flows.adapters.files import read_stable, write_atomic
+from flows.adapters.process import without_login
 from flows.project import data_source
 from flows.project.data_source import Pointer
 from flows.project.models import model_folder, models
@@ -50,14 +52,18 @@ class Standing(Struct, frozen=True):
     said: str = ""
 
 
-def add(settings: Settings, model: str, what: str) -> Added:
+def add(settings: Settings, model: str, what: str, expected: str | None = None) -> Added:
     """Let the pointer of a model name a file of the project, what lies at an address, the table
     that a `.dvc` file of the project names, or the rows that a `sample.toml` of it describes.
 
-    The bytes are read, and kept under their hash. Raises UsageError for a file outside the project,
-    and as `data_source.brought` and `data_source.tracked`.
+    The bytes are read, and kept under their hash. `expected` is that hash where somebody told it
+    together with the address, whom nobody reviewed: other bytes are refused, and addresses unless
+    SLUICE_DATA_FROM lists their place. Raises UsageError then, for a file outside the project, and
+    as `data_source.brought` and `data_source.tracked`.
     """
     model_folder(model, settings.project)
+    if expected is not None:
+        _require_told(settings, what, expected)
     if "://" in what:
         reference, content = what, data_source.brought(settings, what)
     elif what.endswith(".dvc"):
@@ -71,6 +77,11 @@ def add(settings: Settings, model: str, what: str) -> Added:
         path = _inside(settings.project, Path(what))
         reference, content = f"file:{path}", read_stable(settings.project / path)
     digest = sha256(content)
+    if expected is not None and digest != expected:
+        raise UsageError(
+            f"the SHA-256 of {without_login(what)} is {digest[:12]}; {expected[:12]} is required",
+            "Ask whoever told the hash which bytes are meant. Nothing was written.",
+        )
     data_source.keep(settings, digest, content)
     file = settings.project / "data" / f"{model}.toml"
     before = _reference(file)
@@ -80,6 +91,21 @@ def add(settings: Settings, model: str, what: str) -> Added:
         file.parent.mkdir(exist_ok=True)
         write_atomic(file, text.encode())
     return Added(model, f"data/{model}.toml", reference, digest, len(content), before, changed)
+
+
+def _require_told(settings: Settings, what: str, expected: str) -> None:
+    """Raise UsageError for what is no hash, and for an address at a place that nobody reviewed."""
+    if not re.fullmatch(r"[0-9a-f]{64}", expected):
+        raise UsageError(
+            f"the hash that is expected has {len(expected)} characters; a SHA-256 is required, in"
+            " 64 hexadecimal digits",
+            "Write what `sha256sum FILE` prints.",
+        )
+    if "://" in what and not settings.data_from:
+        raise UsageError(
+            "SLUICE_DATA_FROM is not set, and nobody reviewed this address",
+            "Let SLUICE_DATA_FROM list the places from which data may come.",
+        )
 
 
 def _inside(project: Path, path: Path) -> str:

@@ -1,23 +1,35 @@
-"""What knows models of one positive class alone, and says so before it does anything."""
+"""What knows models of one positive class alone, or of classes alone, and says so before it does
+anything.
+"""
 
-from pathlib import Path
-
-from flows.project.models import model_folder, project_text
 from sluice.errors import UsageError
-from sluice.served.contract import Contract, load_contract
+from sluice.served.contract import Contract
 
 # Commands that are still to learn of several classes, as they are typed.
-COMMANDS = (
-    "sluice drill gate",
+COMMANDS = ("sluice drill gate",)
+# Commands that are still to learn of a number as target.
+COMMANDS_OF_CLASSES = (
+    *COMMANDS,
     "sluice init FILE --update",
     "sluice labels add FILE",
     "sluice monitor",
+    "sluice power",
     "sluice validate --docs FOLDER",
 )
 
 
+def require_classes(contract: Contract, command: str) -> None:
+    """Raise UsageError where the target of a contract is a number."""
+    if contract.target.quantity:
+        raise UsageError(
+            f"the target is a number, and `{command}` knows a target of classes alone",
+            "`sluice validate` lists all that are still to learn of a number.",
+        )
+
+
 def require_one_class(contract: Contract, command: str) -> None:
-    """Raise UsageError where the target of a contract has several classes."""
+    """Raise UsageError where the target of a contract has several classes, or is a number."""
+    require_classes(contract, command)
     classes = contract.target.classes
     if classes:
         raise UsageError(
@@ -27,14 +39,10 @@ def require_one_class(contract: Contract, command: str) -> None:
         )
 
 
-def require_model_of_one_class(project: Path, model: str, command: str) -> None:
-    """The same for a model of a project."""
-    text = project_text(model_folder(model, project) / "contract.toml", project)
-    require_one_class(load_contract(text, f"models/{model}/contract.toml"), command)
-
-
 def not_yet(contract: Contract) -> str:
     """What a person is told of these commands beforehand; empty where they all work."""
+    if contract.target.quantity:
+        return f"The target is a number. Not yet for it: {', '.join(COMMANDS_OF_CLASSES)}."
     if not contract.target.several:
         return ""
     return (

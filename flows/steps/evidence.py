@@ -32,6 +32,8 @@ from flows.facts.step_files import (
     CASE,
     FORECAST,
     HOLDOUT_ROWS,
+    METRICS,
+    ON_VALIDATION,
     RECORD,
     REPORT,
     SCORES,
@@ -39,6 +41,7 @@ from flows.facts.step_files import (
     TABLE,
     TRAIN_ROWS,
     TUNING,
+    VALIDATION_RULES,
     VERDICT,
 )
 from flows.facts.validated import ReportFile
@@ -60,8 +63,10 @@ from sluice.model.artifact.model_artifact import group_order
 from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.data.table import from_parquet
 from sluice.model.fit.tuning_file import Tuning
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.metrics_file import Metrics
 from sluice.served.contract import Contract, Target
+from sluice.served.quantity import Quantity
 from sluice.served.statements import statements
 
 if TYPE_CHECKING:
@@ -84,6 +89,7 @@ def _inputs(decision: "Decision") -> dict[str, str]:
         "anchor": case.anchor.model if case.anchor else "none",
         "standing": decision.decided.hash(STANDING),
         "case": decision.scored.hash(CASE),
+        **_beside(decision),
         "replay": decision.replayed.outputs.get(FORECAST, "none"),
         "contract": request.contract_sha256,
         "policy": request.policy_sha256,
@@ -91,9 +97,21 @@ def _inputs(decision: "Decision") -> dict[str, str]:
     }
 
 
+def _beside(decision: "Decision") -> dict[str, str]:
+    """What is shown of the validation rows, where no part of the holdout is."""
+    if not decision.request.policy.gate.worded:
+        return {}
+    return {
+        "validation scores": decision.scored.hash(f"{ON_VALIDATION}/{SCORES}"),
+        "validation metrics": decision.scored.hash(f"{ON_VALIDATION}/{METRICS}"),
+        "validation rules": decision.decided.hash(VALIDATION_RULES),
+    }
+
+
 def _work(folder: Path, decision: "Decision") -> Evidenced:
     """Write evidence.json, evidence.html, summary.md, pictures and, for a champion, drift.html."""
-    if decision.request.policy.gate.worded or decision.request.contract.target.several:
+    target = decision.request.contract.target
+    if target.several or target.quantity:
         return _without_diagnostics(folder, decision)
     given = material(decision)
     with underway(given, decision.request.settings.workers) as parts:
@@ -102,12 +120,15 @@ def _work(folder: Path, decision: "Decision") -> Evidenced:
         pictures = draw(evidence)
         diagnosed, drift_page = finished(given, known, parts)
     evidence = _with(evidence, diagnosed)
+    if decision.request.policy.gate.worded:
+        # These would stand beside what the candidate is worth on the holdout.
+        evidence = structs.replace(evidence, champion_metrics=None, champion_equal=None)
     return _kept(folder, decision, evidence, draw(evidence, pictures), drift_page)
 
 
 def _without_diagnostics(folder: Path, decision: "Decision") -> Evidenced:
-    """The same without what is worked out on the rows of the holdout after the verdict: where no
-    figure of it is told, and where the target has several classes.
+    """The same without what is worked out on rows after the verdict, where the target has several
+    classes or is a number.
     """
     drift, drift_page = drift_alone(material(decision))
     evidence = structs.replace(_evidence(decision), drift=drift)
@@ -181,6 +202,10 @@ def _evidence(decision: "Decision") -> Evidence:
         told=request.policy.gate.told,
         metrics=_listed(contract, outcome.metrics) if outcome.metrics else None,
         class_metrics=_classes_listed(contract, outcome.of_classes),
+        number_metrics=_number_listed(contract, outcome.of_number),
+        validation=_listed(contract, outcome.validation) if outcome.validation else None,
+        class_validation=_classes_listed(contract, outcome.validation_of_classes),
+        mean_recall=outcome.mean_recall,
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),
         lineage=_lineage(decision),
@@ -205,9 +230,13 @@ def _forecast(decision: "Decision") -> dict[str, object] | None:
 def _groups(decision: "Decision") -> tuple[GroupRow, ...]:
     """The groups beside champion and anchor, as people list them."""
     policy, case = decision.request.policy.gate, decision.case
-    if policy.worded or decision.request.contract.target.several:
+    target = decision.request.contract.target
+    if target.several or target.quantity:
         return ()
-    rows = groups_in_folder(decision.scored.folder, policy, decision.standing, named(case))
+    folder = decision.scored.folder
+    if policy.worded:
+        folder = folder / ON_VALIDATION
+    rows = groups_in_folder(folder, policy, decision.standing, named(case))
     places = {
         (segment, name): place
         for segment, names in group_order(decision.request.contract).items()
@@ -232,6 +261,13 @@ def _listed(contract: Contract, metrics: Metrics) -> Metrics:
 
 def _classes_listed(contract: Contract, metrics: ClassMetrics | None) -> ClassMetrics | None:
     """The same of several classes."""
+    if metrics is None:
+        return None
+    return structs.replace(metrics, segments=_in_order(contract, metrics.segments))
+
+
+def _number_listed(contract: Contract, metrics: NumberMetrics | None) -> NumberMetrics | None:
+    """The same of a number."""
     if metrics is None:
         return None
     return structs.replace(metrics, segments=_in_order(contract, metrics.segments))
@@ -267,10 +303,24 @@ def _data(decision: "Decision") -> Data:
 
 
 def _counted(target: Target, labels: np.ndarray) -> dict[str, int]:
-    """The rows of each outcome: the positive one first, classes as the contract has them."""
+    """The rows of each outcome: the positive one first, classes as the contract has them; of a
+    number the rows of each fifth of its range that has some.
+    """
+    if target.quantity:
+        return _by_fifth(target.quantity, labels)
     counts = np.bincount(labels, minlength=len(target.outcomes)).tolist()
     named = list(zip(target.outcomes, counts, strict=True))
     return dict(named if target.several else reversed(named))
+
+
+def _by_fifth(quantity: Quantity, labels: np.ndarray) -> dict[str, int]:
+    counts, edges = np.histogram(labels, bins=5, range=(quantity.low, quantity.high))
+    named = zip(edges[:-1], edges[1:], counts.tolist(), strict=True)
+    return {
+        f"{quantity.written(low)} to {quantity.written(high)}": rows
+        for low, high, rows in named
+        if rows
+    }
 
 
 def _lineage(decision: "Decision") -> dict[str, str]:

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flows.decision import told
-from flows.decision.decide import Named, decide_folder, several
+from flows.decision.decide import Named, decide_folder, number, rules_on_validation, several
 from flows.engine.step import Step
 from flows.facts.decided import Decided
-from flows.facts.step_files import CASE, METRICS, SCORES, STANDING, VERDICT
+from flows.facts.step_files import (
+    CASE,
+    METRICS,
+    ON_VALIDATION,
+    SCORES,
+    STANDING,
+    VALIDATION_RULES,
+    VERDICT,
+)
+from sluice.gate.case import Rule
 from sluice.identity import value_hash
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
         "scores": scored.hash(SCORES),
         "metrics": scored.hash(METRICS),
         "case": scored.hash(CASE),
+        **_beside(case, scored),
         "standing": value_hash(msgspec.to_builtins(standing)),
         "policy": limits(gate),
         "words": value_hash(asdict(case.request.contract.words)),
@@ -38,7 +48,9 @@ def _inputs(case: "Case", scored: "Result[Scored]", standing: "Standing") -> dic
 
 
 def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Standing") -> Decided:
-    """Write verdict.json, and standing.json: what was known of ledger and champion."""
+    """Write verdict.json, and standing.json: what was known of ledger and champion; validation.json
+    where the policy tells no figure of what is not promoted.
+    """
     known = json.dumps(msgspec.to_builtins(standing), sort_keys=True)
     (folder / STANDING).write_text(known, encoding="utf-8")
     request = case.request
@@ -48,17 +60,45 @@ def _work(folder: Path, case: "Case", scored: "Result[Scored]", standing: "Stand
     return told.decided(
         verdict,
         request.policy.gate,
+        _on_validation(folder, case, scored, standing),
+        first=case.champion is None,
+        several=request.contract.target.several,
         override=_overridden(standing),
         policy_changed=_changed(standing),
     )
 
 
-def _of_classes(case: "Case") -> dict[str, str]:
-    """What is decided by besides, where the target has several classes."""
-    target, policy = case.request.contract.target, case.request.policy.classes
-    if policy is None:
+def _on_validation(
+    folder: Path, case: "Case", scored: "Result[Scored]", standing: "Standing"
+) -> tuple[Rule, ...]:
+    """The rules on the validation rows, which are told where those on the holdout are not; also
+    written to validation.json.
+    """
+    gate = case.request.policy.gate
+    if not gate.worded:
+        return ()
+    found = rules_on_validation(scored.folder / ON_VALIDATION, gate, standing, named(case))
+    text = json.dumps([rule.document() for rule in found], indent=1)
+    (folder / VALIDATION_RULES).write_text(text, encoding="utf-8")
+    return found
+
+
+def _beside(case: "Case", scored: "Result[Scored]") -> dict[str, str]:
+    """The files of the validation rows, where there are any."""
+    if not case.request.policy.gate.worded:
         return {}
-    return {"classes": value_hash([list(target.classes), asdict(policy)])}
+    names = (SCORES, METRICS, CASE)
+    return {f"validation {name}": scored.hash(f"{ON_VALIDATION}/{name}") for name in names}
+
+
+def _of_classes(case: "Case") -> dict[str, str]:
+    """What is decided by besides, where the target has several classes or is a number."""
+    target, policy = case.request.contract.target, case.request.policy
+    if policy.number and target.quantity:
+        return {"number": value_hash([asdict(target.quantity), asdict(policy.number)])}
+    if policy.classes is None:
+        return {}
+    return {"classes": value_hash([list(target.classes), asdict(policy.classes)])}
 
 
 def limits(gate: "GatePolicy") -> str:
@@ -70,7 +110,13 @@ def named(case: "Case") -> Named:
     """What the verdict on a case is told with."""
     release = case.champion.number if case.champion else 0
     target, policy = case.request.contract.target, case.request.policy
-    return Named(target.words, release, policy.split.by_time, several(target, policy))
+    return Named(
+        words=target.words,
+        release=release,
+        moves_on=policy.split.by_time,
+        classes=several(target, policy),
+        number=number(target, policy),
+    )
 
 
 def _overridden(standing: "Standing") -> str:
@@ -87,4 +133,4 @@ def _changed(standing: "Standing") -> str:
     return "; ".join(parts)
 
 
-GATE = Step("gate", "Decide", Decided, (VERDICT, STANDING), _inputs, _work)
+GATE = Step("gate", "Decide", Decided, (VERDICT, STANDING, VALIDATION_RULES), _inputs, _work)

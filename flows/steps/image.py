@@ -23,6 +23,8 @@ from sluice.gitops.image_names import annotation
 from sluice.model.json_file import write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flows.engine.phases import Candidate
     from flows.engine.store import Result
     from flows.steps.package import Packaged
@@ -51,7 +53,7 @@ def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") ->
         except TagTaken as taken:  # somebody else was faster
             digest, adopted = taken.there, True
     if adopted:
-        _require_ours(candidate, packaged, digest)
+        _adopt(candidate, packaged, digest)
     model = candidate.trained.folder / MODEL
     files = {path.name: path.read_bytes() for path in sorted(model.iterdir())}
     registry.push_files(
@@ -65,14 +67,13 @@ def _work(folder: Path, candidate: "Candidate", packaged: "Result[Packaged]") ->
     return Imaged(name, digest, f"{request.image}:{name}@{digest}", adopted)
 
 
-def prepare(candidate: "Candidate") -> None:
+def prepare(candidate: "Candidate", say: "Callable[[str], None]") -> None:
     """Have the base ready before the image is built or held against what is under its tag.
 
-    Which base this machine can have decides the tag.
+    Which base this machine can have decides the tag; `say` is told where it is not the locked one.
     """
     request = candidate.request
-    tools = request.tools
-    model_image.ensure_base(ROOT, request.settings.shared, tools.progress.say, tools.images)
+    model_image.ensure_base(ROOT, request.settings.shared, say, request.tools.images)
 
 
 def _build(candidate: "Candidate", packaged: "Result[Packaged]", place: registry.Place) -> str:
@@ -88,8 +89,11 @@ def _build(candidate: "Candidate", packaged: "Result[Packaged]", place: registry
     return model_image.build(engine, parts, place, candidate.tag, _annotations(candidate))
 
 
-def _require_ours(candidate: "Candidate", packaged: "Result[Packaged]", there: str) -> None:
-    """Raise Refused unless `there` is the digest that these inputs give, naming what differs."""
+def _adopt(candidate: "Candidate", packaged: "Result[Packaged]", there: str) -> None:
+    """Take the image that is there, and put back what the registry has lost of it.
+
+    Raises Refused unless `there` is the digest that these inputs give, naming what differs.
+    """
     request = candidate.request
     containers = request.settings.home / "containers"
     containers.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,8 @@ def _require_ours(candidate: "Candidate", packaged: "Result[Packaged]", there: s
         ours = Layout(Path(scratch))
         built = _build(candidate, packaged, ours)
         if built == there:
+            if registry.missing(request.place, there):
+                registry.push_image(request.place, candidate.tag, ours.folder, built)
             return
         wanted = registry.manifest(ours, built)
     differing = _differing(wanted, registry.manifest(request.place, there))

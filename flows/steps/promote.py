@@ -6,9 +6,10 @@ This is no step: what it does is not kept under a key, but is there once in the 
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from flows.adapters import dsse
 from flows.adapters.failpoints import boundary
@@ -22,6 +23,7 @@ from flows.engine.store import Result
 from flows.evidence.diagnostics import DRIFT_PAGE
 from flows.evidence.numbered import beside_image
 from flows.evidence.page import PAGE
+from flows.facts.decided import Decided
 from flows.facts.imaged import Imaged
 from flows.facts.step_files import TRAIN_ROWS
 from flows.gitops import manifest_repo, pull_request, statement_key
@@ -37,7 +39,7 @@ from sluice.gitops.approvals import NOBODY, Question
 from sluice.gitops.bill_of_materials import Software
 from sluice.gitops.image_names import annotation, local_image
 from sluice.gitops.manifest import ImageEntry
-from sluice.gitops.state import Champion
+from sluice.gitops.state import Champion, Reference, Standing
 from sluice.identity import sha256, value_hash
 from sluice.policy import ApprovalPolicy
 
@@ -46,43 +48,98 @@ _EVIDENCE = "application/vnd.sluice.evidence.v1"
 _CONTENT = annotation("evidence")
 
 
+@dataclass(frozen=True)
+class Proven:
+    """What is promoted, whatever was judged: a model or a fleet.
+
+    `number` is that of the release, `files` what is kept of the evidence, `against` and `anchored`
+    what it was held against. `recall` and `precision`, or of a number `skill`, are those of the
+    holdout, unset where they are not told. `body` is the text of the commit, `summary` that of a
+    pull request.
+    """
+
+    candidate: Candidate
+    number: int
+    files: Mapping[str, bytes]
+    against: Reference | None
+    anchored: Reference | None
+    standing: Standing
+    recall: float | UnsetType
+    precision: float | UnsetType
+    decided: Decided
+    body: str
+    summary: str
+    mlflow_key: str = "none"
+    skill: float | UnsetType = UNSET
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.candidate.request
+
+
 def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: str = "") -> Written:
     """Keep the evidence in the registry and write the commit.
 
     `number` is that of the release. The outcome says which of its ends it came to. Raises Refused
     where what would be promoted is not sound, SluiceError where the tag names another image.
     """
-    request = report.request
-    image = imaged.facts
     _check_promotes(report)
-    check_tag(report.candidate, image)
-    evidence = keep_evidence(request, image, _evidence_files(report, image, number))
+    case = report.decision.case
+    outcome = told.of(report.decision)
+    measured = outcome.metrics or outcome.of_classes
+    sentence = report.decided.sentence
+    proven = Proven(
+        candidate=report.candidate,
+        number=number,
+        files=_evidence_files(report, imaged.facts, number),
+        against=case.champion,
+        anchored=case.anchor,
+        standing=report.decision.standing,
+        recall=measured.holdout.recall if measured else UNSET,
+        precision=measured.holdout.precision if measured else UNSET,
+        skill=outcome.of_number.holdout.skill if outcome.of_number else UNSET,
+        decided=report.decided,
+        body=f"{outcome.line}.\n{sentence[:1].upper()}{sentence[1:]}.",
+        summary=report.evidence.read("summary.md").decode(),
+        mlflow_key=report.decision.decided.key,
+    )
+    return write(proven, imaged.facts, prefect_run)
+
+
+def write(proven: Proven, image: Imaged, prefect_run: str) -> Written:
+    """Keep the evidence in the registry and write the commit, or ask those who have to approve it
+    first. Raises as `promote` does.
+    """
+    request = proven.request
+    _check_tag(proven.candidate, image)
+    evidence = _keep_evidence(request, image, proven.files)
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
-    name = promotion_id(request.model, entry, number, manifest_repo.apart(request.settings))
-    champion = _champion(report, image, number, evidence=evidence, promotion=name)
+    where = manifest_repo.apart(request.settings)
+    name = promotion_id(request.model, entry, proven.number, where)
+    champion = _champion(proven, image, evidence=evidence, promotion=name)
     key = statement_key.key(request.settings)
-    said = _trailers(report, champion, key.public, prefect_run)
-    keep_statements(request, image, key, trailers.pairs(said))
+    said = _trailers(proven, champion, key.public, prefect_run)
+    _keep_statements(request, image, key, trailers.pairs(said))
     known = known_images.here(request.settings.home)
     verify.require(request.place, trailers.pairs(said), known)
     needed = approvals.policy(request.settings, request.model, request.policy.approvals)
-    question = question_of(report, image, number, evidence, needed)
+    question = _question(request, image, proven.number, evidence, needed, proven.against)
     found = approvals.require(request.settings, question, needed, request.tools.today())
     if not found.enough:
         sentence = approvals.sentence(question, found)
-        return Written(approvals.UNAPPROVED, sentence, release=number)
-    said = approvals.with_names(request.settings, said, found)
+        return Written(approvals.UNAPPROVED, sentence, release=proven.number)
     promotion = Promotion(
         model=request.model,
         champion=champion,
-        subject=_subject(report, champion),
-        body=_body(report),
-        trailers=said,
+        subject=_subject(request, champion),
+        body=proven.body,
+        trailers=approvals.with_names(request.settings, said, found),
     )
     written = write_promotion(request.settings, promotion)
     if written.outcome == "proposed":
-        text = report.evidence.read("summary.md").decode()
-        pull_request.write(request.settings, promotion, text, f"{request.image}@{evidence}")
+        where = f"{request.image}@{evidence}"
+        pull_request.write(request.settings, promotion, proven.summary, where)
     return written
 
 
@@ -90,7 +147,18 @@ def question_of(
     report: Report, image: Imaged, number: int, evidence: str, needed: ApprovalPolicy
 ) -> Question:
     """What a release asks people, where its policy asks for approvals."""
-    request, case = report.request, report.decision.case
+    against = report.decision.case.champion
+    return _question(report.request, image, number, evidence, needed, against)
+
+
+def _question(
+    request: Request,
+    image: Imaged,
+    number: int,
+    evidence: str,
+    needed: ApprovalPolicy,
+    against: Reference | None,
+) -> Question:
     return Question(
         model=request.model,
         overlay=request.settings.overlay,
@@ -100,44 +168,41 @@ def question_of(
         image=request.image,
         evidence=evidence,
         policy=request.policy_sha256,
-        champion=case.champion.digest if case.champion else NOBODY,
+        champion=against.digest if against else NOBODY,
         makers=approvals.makers(request.settings) if needed.required else (),
         required=needed.required,
         own=needed.makers,
     )
 
 
-def _champion(
-    report: Report, image: Imaged, number: int, *, evidence: str, promotion: str
-) -> Champion:
+def _champion(proven: Proven, image: Imaged, *, evidence: str, promotion: str) -> Champion:
     """What is recorded of the release beside the entry."""
-    case, candidate = report.decision.case, report.candidate
-    outcome = told.of(report.decision)
-    measured = outcome.metrics or outcome.of_classes
+    candidate = proven.candidate
     return Champion(
         tag=image.tag,
         digest=image.digest,
-        image=report.request.image,
-        release=number,
+        image=proven.request.image,
+        release=proven.number,
         model=candidate.trained.facts.model,
-        recall=measured.holdout.recall if measured else UNSET,
-        precision=measured.holdout.precision if measured else UNSET,
-        data=report.request.data.sha256,
+        recall=proven.recall,
+        precision=proven.precision,
+        skill=proven.skill,
+        data=proven.request.data.sha256,
         training=candidate.split.hash(TRAIN_ROWS),
-        against=case.champion,
-        anchored=case.anchor,
-        standing=report.decision.standing,
+        against=proven.against,
+        anchored=proven.anchored,
+        standing=proven.standing,
         evidence=evidence,
         promotion=promotion,
     )
 
 
 def _trailers(
-    report: Report, champion: Champion, public_key: str, prefect_run: str
+    proven: Proven, champion: Champion, public_key: str, prefect_run: str
 ) -> trailers.Promotion:
     """The commits, the data and what the image is made of: the hashes of its annotations."""
-    request = report.request
-    made_of = report.candidate.ingredients
+    request, decided = proven.request, proven.decided
+    made_of = proven.candidate.ingredients
     return trailers.Promotion(
         promotion_id=champion.promotion,
         model=request.model,
@@ -155,22 +220,17 @@ def _trailers(
         model_hash=made_of["model"],
         evidence_hash=champion.evidence,
         statement_key=public_key,
-        verdict=report.decided.verdict,
+        verdict=decided.verdict,
         prefect_run=prefect_run or "none",
-        mlflow_key=report.decision.decided.key,
-        override=report.decided.override,
-        policy_changed=report.decided.policy_changed,
+        mlflow_key=proven.mlflow_key,
+        override=decided.override,
+        policy_changed=decided.policy_changed,
     )
 
 
-def _subject(report: Report, champion: Champion) -> str:
-    where = manifest_repo.place(report.request.settings, "to")
-    return f"Release {champion.release} of {report.request.model}{where}: {champion.tag}"
-
-
-def _body(report: Report) -> str:
-    sentence = report.decided.sentence
-    return f"{told.of(report.decision).line}.\n{sentence[:1].upper()}{sentence[1:]}."
+def _subject(request: Request, champion: Champion) -> str:
+    where = manifest_repo.place(request.settings, "to")
+    return f"Release {champion.release} of {request.model}{where}: {champion.tag}"
 
 
 def _check_promotes(report: Report) -> None:
@@ -187,7 +247,7 @@ def _check_promotes(report: Report) -> None:
         raise Refused(f"the replay refuses it: {changed}", "Train another candidate.")
 
 
-def check_tag(candidate: Candidate, image: Imaged) -> None:
+def _check_tag(candidate: Candidate, image: Imaged) -> None:
     """The image has the tag of the candidate, and tag and digest name the same image, also where
     somebody else pushed in the meantime. Raises Refused or SluiceError where they do not.
     """
@@ -208,7 +268,7 @@ def check_tag(candidate: Candidate, image: Imaged) -> None:
 
 
 @boundary("evidence.push")
-def keep_evidence(request: Request, image: Imaged, files: Mapping[str, bytes]) -> str:
+def _keep_evidence(request: Request, image: Imaged, files: Mapping[str, bytes]) -> str:
     """Push the evidence, without rows, as `<tag>.evidence`; return its digest.
 
     Where other evidence has that tag, the hash of the content is put behind it.
@@ -251,7 +311,7 @@ def _content(files: Mapping[str, bytes]) -> str:
     return value_hash({name: sha256(data) for name, data in files.items()})
 
 
-def keep_statements(
+def _keep_statements(
     request: Request, image: Imaged, key: dsse.SigningKey, said: Mapping[str, str]
 ) -> None:
     """Sign what is in the image, how it came about and what the gate said, and keep that beside

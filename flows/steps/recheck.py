@@ -30,21 +30,22 @@ from flows.facts.step_files import (
     FORECAST,
     METRICS,
     MODEL,
+    ON_VALIDATION,
     REPORT,
     SCORES,
     STANDING,
     TABLE,
     TUNING,
+    VALIDATION_RULES,
     VERDICT,
 )
-from flows.facts.trained import Trained
 from flows.facts.validated import ReportFile
 from flows.steps.evidence import summarised
 from flows.steps.gate import GATE
 from flows.steps.replay import work_as_of
 from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
-from flows.steps.train import measured_again
+from flows.steps.train import measured_again, remembered
 from flows.steps.tune import told
 from flows.steps.validate import reported, table
 from sluice.errors import Refused
@@ -55,7 +56,10 @@ from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.fit.conversion import TOLERANCE
 from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import parse_json, read_json
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.metrics_file import Metrics
+from sluice.served.contract import Contract, Target
+from sluice.served.quantity import bins_in
 from sluice.toml_text import read_toml
 
 
@@ -130,14 +134,18 @@ def _model_again(case: Case) -> None:
     measured = measured_again(request, candidate.split, tuned, trained)
     shipped = trained.read(f"{MODEL}/policy.toml").decode()
     threshold = _threshold(shipped, measured.threshold)
-    if shipped != shipped_policy(request.policy_text, threshold):
+    bins = _bins(request.contract, shipped, measured.bins)
+    if shipped != shipped_policy(request.policy_text, threshold, bins):
         raise _other("the policy of the artifact")
     if trained.read(f"{MODEL}/contract.toml") != request.contract_text.encode():
         raise _other("the contract of the artifact")
     told_by_artifact = trained.parsed(f"{MODEL}/metrics.json", type(measured.metrics))
-    if not _equal(told_by_artifact, measured.metrics):
+    quantity = request.contract.target.quantity
+    allowed = quantity.tolerance if quantity else TOLERANCE
+    if not _equal(told_by_artifact, measured.metrics, allowed):
         raise _other("the metrics of the artifact")
-    facts = Trained(folder_hash(trained.folder / MODEL), threshold, tuning.winner.family)
+    model = folder_hash(trained.folder / MODEL)
+    facts = remembered(request.contract, model, threshold, tuning.winner.family)
     if trained.facts != facts:
         raise _other("what is remembered of the training")
 
@@ -153,6 +161,22 @@ def _threshold(shipped: str, measured: float | None) -> float | None:
     if not math.isclose(threshold, measured, abs_tol=TOLERANCE):
         raise _other("the threshold")
     return threshold
+
+
+def _bins(contract: Contract, shipped: str, measured: tuple[float, ...]) -> tuple[float, ...]:
+    """The bins in the policy of the artifact, which are the measured ones; none of both where the
+    target is no number.
+    """
+    quantity = contract.target.quantity
+    if quantity is None:
+        return ()
+    name = "the policy of the artifact"
+    bins = bins_in(read_toml(shipped, name), name)
+    if len(bins) != len(measured) or not np.allclose(
+        bins, measured, rtol=0.0, atol=quantity.tolerance
+    ):
+        raise _other("the bins of the answers")
+    return bins
 
 
 def _opponents_again(case: Case) -> None:
@@ -171,18 +195,41 @@ def _scores_again(decision: Decision, folder: Path) -> None:
     folder.mkdir()
     scored = decision.scored
     facts = SCORE.work(folder, decision.case)
-    _same_scores(read_scores(scored.read(SCORES)), read_scores((folder / SCORES).read_bytes()))
-    several = decision.request.contract.target.several
-    for name, schema in ((CASE, CaseFile), (METRICS, ClassMetrics if several else Metrics)):
-        now = read_json((folder / name).read_bytes(), schema, name)
-        if not _equal(scored.parsed(name, schema), now):
-            raise _other(f"{name} of score")
-    if not _equal(scored.facts, facts):
+    target = decision.request.contract.target
+    allowed = target.quantity.tolerance if target.quantity else TOLERANCE
+    _same_files(decision, folder, "", allowed)
+    if decision.request.policy.gate.worded:
+        _same_files(decision, folder, f"{ON_VALIDATION}/", allowed)
+    if not _equal(scored.facts, facts, allowed):
         raise _other("what is remembered of the scores")
 
 
-def _same_scores(judged: Scores, now: Scores) -> None:
-    """Raise Refused, naming what differs: rows, labels, groups, segments, or a model's scores."""
+def _same_files(decision: Decision, folder: Path, part: str, allowed: float) -> None:
+    """Raise Refused where a file of the score is not what it is now, numbers within what is
+    `allowed`; `part` is where it lies.
+    """
+    scored, target = decision.scored, decision.request.contract.target
+    name = f"{part}{SCORES}"
+    _same_scores(read_scores(scored.read(name)), read_scores((folder / name).read_bytes()), allowed)
+    schemas: dict[str, type[msgspec.Struct]] = {CASE: CaseFile, METRICS: _metrics_of(target)}
+    for file, schema in schemas.items():
+        name = f"{part}{file}"
+        now = read_json((folder / name).read_bytes(), schema, name)
+        if not _equal(scored.parsed(name, schema), now, allowed):
+            raise _other(f"{name} of score")
+
+
+def _metrics_of(target: Target) -> type[Metrics | ClassMetrics | NumberMetrics]:
+    """The schema of what is measured of a target."""
+    if target.quantity:
+        return NumberMetrics
+    return ClassMetrics if target.several else Metrics
+
+
+def _same_scores(judged: Scores, now: Scores, allowed: float) -> None:
+    """Raise Refused, naming what differs: rows, labels, groups, segments, or a model's scores by
+    more than what is `allowed`.
+    """
     if not np.array_equal(judged.row_hash, now.row_hash):
         raise _other("the choice of rows in scores.parquet")
     if not np.array_equal(judged.labels, now.labels):
@@ -201,7 +248,7 @@ def _same_scores(judged: Scores, now: Scores) -> None:
         "the anchor": (judged.anchor, now.anchor),
     }
     for model, (before, after) in models.items():
-        if not _agree(before, after):
+        if not _agree(before, after, allowed):
             raise _other(f"the column of scores of {model}")
 
 
@@ -211,11 +258,11 @@ def _same_groups(judged: np.ndarray | None, now: np.ndarray | None) -> bool:
     return np.array_equal(judged, now)
 
 
-def _agree(judged: np.ndarray | None, now: np.ndarray | None) -> bool:
-    """Whether two columns of scores are equal within the tolerance of the conversion."""
+def _agree(judged: np.ndarray | None, now: np.ndarray | None, allowed: float) -> bool:
+    """Whether two columns of scores are equal within a tolerance."""
     if judged is None or now is None:
         return judged is now
-    return bool(np.allclose(judged, now, rtol=0.0, atol=TOLERANCE, equal_nan=True))
+    return bool(np.allclose(judged, now, rtol=0.0, atol=allowed, equal_nan=True))
 
 
 def _replay_again(decision: Decision, folder: Path) -> None:
@@ -243,7 +290,8 @@ def _verdict_again(decision: Decision, folder: Path) -> Decided:
     folder.mkdir()
     decided = decision.decided
     facts = GATE.work(folder, decision.case, decision.scored, decision.standing)
-    for name in (VERDICT, STANDING):
+    beside = (VALIDATION_RULES,) if decision.request.policy.gate.worded else ()
+    for name in (VERDICT, STANDING, *beside):
         now = canonical(_json(folder / name))
         if now != canonical(decided.document(name)):
             raise Refused(f"decided anew it is {facts.verdict}: {facts.sentence}", AGAIN)
@@ -266,16 +314,20 @@ def _json(path: Path) -> Any:
     return parse_json(path.read_bytes(), path.name)
 
 
-def _equal(before: msgspec.Struct, now: msgspec.Struct) -> bool:
-    """Whether two documents are equal, numbers within the tolerance of the conversion."""
-    return _close(msgspec.to_builtins(before), msgspec.to_builtins(now))
+def _equal(before: msgspec.Struct, now: msgspec.Struct, allowed: float = TOLERANCE) -> bool:
+    """Whether two documents are equal, numbers within what is `allowed`: the tolerance of the
+    conversion, or of a number its own where that is more.
+    """
+    return _close(msgspec.to_builtins(before), msgspec.to_builtins(now), max(allowed, TOLERANCE))
 
 
-def _close(before: object, now: object) -> bool:
+def _close(before: object, now: object, allowed: float) -> bool:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        return before.keys() == now.keys() and all(_close(before[name], now[name]) for name in now)
+        same = before.keys() == now.keys()
+        return same and all(_close(before[name], now[name], allowed) for name in now)
     if isinstance(before, list | tuple) and isinstance(now, list | tuple):
-        return len(before) == len(now) and all(map(_close, before, now))
+        pairs = zip(before, now, strict=False)
+        return len(before) == len(now) and all(_close(*pair, allowed) for pair in pairs)
     if isinstance(before, float) and isinstance(now, int | float):
-        return math.isclose(before, now, rel_tol=0.0, abs_tol=TOLERANCE)
+        return math.isclose(before, now, rel_tol=0.0, abs_tol=allowed)
     return before == now

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flows.engine.phases import Case
 
 _NO_MODEL = "nothing is live to be replayed beside"
-_OTHER_KIND = "one of the two models alone has several classes, so nothing is foretold"
+_OTHER_KIND = "the two models have targets of two kinds, so nothing is foretold"
 _NO_ROWS = "no rows can be given to both models, so nothing is foretold"
 _WORDS = {
     HOLDOUT_ROWS: "the holdout, without labels, because no log has whole days of",

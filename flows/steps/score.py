@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 
 from flows.decision import told
 from flows.decision.case_file import CaseFile, Judged, Opponent, RowFacts
@@ -18,10 +18,12 @@ from flows.facts.step_files import (
     HOLDOUT_ROWS,
     METRICS,
     MODEL,
+    ON_VALIDATION,
     SCORES,
     TABLE,
     TRAIN_ROWS,
     TUNING,
+    VALIDATION_ROWS,
 )
 from sluice.errors import Refused
 from sluice.model.artifact.model_artifact import check_golden, segment_groups
@@ -34,6 +36,10 @@ from sluice.model.data.table import from_parquet
 from sluice.model.data.times import TIME
 from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import read_json, write_json
+from sluice.model.number.metrics_file import NumberMetrics, TrainedNumberMetrics
+from sluice.model.number.one_column import best as best_of_number
+from sluice.model.number.trained import NumberPart, number_ships
+from sluice.model.number.trained import released_metrics as released_number_metrics
 from sluice.model.quality import one_column
 from sluice.model.quality.clusters import numbered
 from sluice.model.quality.metrics import (
@@ -44,9 +50,9 @@ from sluice.model.quality.metrics import (
     measure,
     two_sided,
 )
-from sluice.model.quality.metrics_file import Metrics, ScoredRows, TrainedMetrics
+from sluice.model.quality.metrics_file import SCHEMA, Metrics, ScoredRows, TrainedMetrics
 from sluice.policy import Policy, changes, load_policy
-from sluice.served.contract import Column, Contract
+from sluice.served.contract import Column, Contract, Target
 from sluice.served.encoding import accepted, encode
 from sluice.served.scoring import Model, load_model
 
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
     from flows.engine.phases import Case
 
 Columns = dict[str, np.ndarray]
+_EACH = 2  # rows, of several classes of each, without which nothing can be measured
 # What a threshold is chosen by, as `changes` names it.
 _AIMED_BY = (
     "classes.weights ",
@@ -78,6 +85,13 @@ class _Comparable:
     blind: frozenset[str]
 
 
+class _Made(Struct, frozen=True):
+    """Of the metrics that travel with a model of any target, until when it was made."""
+
+    schema: int = SCHEMA
+    made_until: str | UnsetType = UNSET
+
+
 @dataclass(frozen=True)
 class _Judged:
     """The scores of every model, and what case.json says besides them."""
@@ -92,12 +106,15 @@ def _inputs(case: "Case") -> dict[str, str]:
         "champion": case.champion.model if case.champion else "none",
         "anchor": case.anchor.model if case.anchor else "none",
     }
+    band = case.request.policy.number
     return {
+        **({"band": str(band.band)} if band else {}),
         "holdout": split.hash(HOLDOUT_ROWS),
         "train": split.hash(TRAIN_ROWS),
         "candidate": case.candidate.trained.facts.model,
         "level": str(case.request.policy.gate.level),
         "told": case.request.policy.gate.told,
+        **({"validation": split.hash(VALIDATION_ROWS)} if case.request.policy.gate.worded else {}),
         **others,
     }
 
@@ -105,8 +122,9 @@ def _inputs(case: "Case") -> dict[str, str]:
 def _work(folder: Path, case: "Case") -> Scored:
     """Write scores.parquet (it never leaves this machine), metrics.json and case.json.
 
-    Raises SluiceError where a model no longer gives its golden records their scores, Refused where
-    the compared models have seen all rows of a class.
+    Where nothing of the holdout may be told of a candidate, the same of the validation rows is in a
+    folder beside them. Raises SluiceError where a model no longer gives its golden records their
+    scores, Refused where the compared models have seen all rows of a class.
     """
     split = case.candidate.split
     train = from_parquet(split.read(TRAIN_ROWS))
@@ -114,22 +132,70 @@ def _work(folder: Path, case: "Case") -> Scored:
     compared = _comparable(case, from_parquet(split.read(HOLDOUT_ROWS)), opponents)
     _require_both_classes(case, compared)
     candidate = _load(case.candidate.trained.folder / MODEL)
-    judged = _judge(case, candidate, opponents, train, compared)
-    metrics: Metrics | ClassMetrics
+    facts = _row_facts(case.request.contract, train, compared)
+    judged = _judge(case, candidate, opponents, train, compared, facts)
+    metrics = _measured(case, candidate, judged.scores)
+    _write(folder, judged, metrics)
+    if case.request.policy.gate.worded:
+        (folder / ON_VALIDATION).mkdir(exist_ok=True)
+        beside = _judge_validation(case, candidate, opponents, train)
+        _write(folder / ON_VALIDATION, beside, _measured(case, candidate, beside.scores))
+    return told.scored(metrics, case.request.policy.gate)
+
+
+def _measured(
+    case: "Case", candidate: Model, scores: Scores
+) -> Metrics | ClassMetrics | NumberMetrics:
+    if case.request.contract.target.quantity:
+        return number_metrics_of(case, scores)
     if candidate.weights:
-        metrics = class_metrics_of(case, judged.scores, candidate.weights)
-    else:
-        metrics = metrics_of(case, judged.scores, candidate.threshold)
+        return class_metrics_of(case, scores, candidate.weights)
+    return metrics_of(case, scores, candidate.threshold)
+
+
+def _write(folder: Path, judged: _Judged, metrics: Metrics | ClassMetrics | NumberMetrics) -> None:
     (folder / SCORES).write_bytes(write_scores(judged.scores))
     (folder / CASE).write_text(write_json(judged.case), encoding="utf-8")
     (folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
-    return told.scored(metrics, case.request.policy.gate)
+
+
+def _judge_validation(
+    case: "Case", candidate: Model, opponents: Mapping[str, Model], train: Columns
+) -> _Judged:
+    """The models on the validation rows: nothing was learnt on them, and the threshold was chosen
+    there.
+
+    Where too few of them are left that champion and anchor have not seen, the candidate is alone.
+    Rules on what the rows repeat say no more here than on the holdout, so they have nothing to ask.
+    """
+    rows = from_parquet(case.candidate.split.read(VALIDATION_ROWS))
+    beside = opponents
+    compared = _comparable(case, rows, opponents)
+    if _too_few(compared, case.request.contract.target):
+        beside = {}
+        compared = _comparable(case, rows, beside)
+    facts = RowFacts(compared.left_out, compared.accepted, duplicates=0)
+    return _judge(case, candidate, beside, train, compared, facts)
+
+
+def _too_few(compared: _Comparable, target: Target) -> bool:
+    """Whether the rows that are left are too few for any rule to say something."""
+    labels = compared.rows[target.column]
+    if target.quantity:
+        return len(labels) < _EACH
+    return bool(np.bincount(labels, minlength=len(target.outcomes)).min() < _EACH)
 
 
 def _require_both_classes(case: "Case", compared: _Comparable) -> None:
     """Raise Refused where nothing can be measured on the rows that are left."""
     target = case.request.contract.target
     labels = compared.rows[target.column]
+    if target.quantity and compared.left_out and len(labels) < 2:
+        what = (
+            f"{compared.left_out:,} rows of the holdout were seen by a model that it is compared"
+            f" with, and {len(labels):,} are left"
+        )
+        raise Refused(what, "Bring rows that neither champion nor anchor was made with.")
     if compared.left_out and len(np.unique(labels)) < len(target.outcomes):
         every = "every class" if target.several else "both classes"
         what = (
@@ -145,33 +211,39 @@ def _judge(
     opponents: Mapping[str, Model],
     train: Columns,
     compared: _Comparable,
+    facts: RowFacts,
 ) -> _Judged:
     """Every model on the rows that all of them can be compared on, and what is known of these."""
-    contract, holdout = case.request.contract, compared.rows
+    contract, rows = case.request.contract, compared.rows
     target = contract.target.column
     best = best_of_classes if contract.target.several else one_column.best
-    column, alone = best(contract, train, train[target], holdout)
+    if contract.target.quantity:
+        best = best_of_number
+    column, alone = best(contract, train, train[target], rows)
     scores = Scores(
-        row_hash=holdout[HASH],
-        labels=holdout[target],
-        candidate=candidate.score(holdout),
+        row_hash=rows[HASH],
+        labels=rows[target],
+        candidate=candidate.score(rows),
         alone=alone,
         champion=_scores_of(case, "champion", opponents, compared),
         anchor=_scores_of(case, "anchor", opponents, compared),
-        segments=segment_groups(contract, holdout),
-        group_hash=holdout.get(GROUP),
+        segments=segment_groups(contract, rows),
+        group_hash=rows.get(GROUP),
     )
     document = CaseFile(
-        candidate=_judged(candidate),
+        candidate=_judged(candidate, train[target]),
         one_column=column,
-        facts=_row_facts(contract, train, compared),
+        facts=facts,
         champion=_opponent(case, "champion", opponents),
         anchor=_opponent(case, "anchor", opponents),
     )
     return _Judged(scores, document)
 
 
-def _judged(model: Model) -> Judged:
+def _judged(model: Model, labels: np.ndarray) -> Judged:
+    """What is known of the candidate; `labels` are those of the training rows."""
+    if model.contract.target.quantity:
+        return Judged(middle=float(np.median(labels)))
     if model.weights:
         return Judged(weights=model.weights)
     return Judged(model.threshold)
@@ -197,6 +269,8 @@ def _opponent(case: "Case", name: str, opponents: Mapping[str, Model]) -> Oppone
         return None
     moved = moved_aim(_policy(case, name), case.request.policy)
     tag, model = case.opponents[name].tag, opponents[name]
+    if model.contract.target.quantity:
+        return Opponent(tag, moved=moved)
     if model.weights:
         return Opponent(tag, moved=moved, weights=model.weights)
     return Opponent(tag, model.threshold, moved)
@@ -231,7 +305,7 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
         left_out = max(left_out, int((~unseen_rows).sum()))
         rows &= unseen_rows
         taken = accepted(model.contract, holdout)
-        if model.contract.target.classes != case.request.contract.target.classes:
+        if not _same_question(model.contract.target, case.request.contract.target):
             taken[:] = False  # it answers another question
         share = float(taken.mean())
         smallest = min(smallest, share)
@@ -245,6 +319,13 @@ def _comparable(case: "Case", holdout: Columns, opponents: Mapping[str, Model]) 
         accepted=smallest,
         blind=frozenset(blind),
     )
+
+
+def _same_question(theirs: Target, ours: Target) -> bool:
+    """Whether two models answer with one of the same classes, or both with a number of one unit."""
+    if theirs.quantity and ours.quantity:
+        return theirs.quantity.unit == ours.quantity.unit
+    return theirs.classes == ours.classes and not (theirs.quantity or ours.quantity)
 
 
 def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np.ndarray:
@@ -271,7 +352,7 @@ def _unseen(case: "Case", name: str, contract: Contract, holdout: Columns) -> np
 def _later(case: "Case", name: str, hashes: np.ndarray) -> np.ndarray:
     """Which of these rows are later than all that this model was made with."""
     content = (_folder(case, name) / "metrics.json").read_bytes()
-    until = read_json(content, TrainedMetrics, f"metrics.json of the {name}").made_until
+    until = read_json(content, _Made, f"metrics.json of the {name}").made_until
     times = from_parquet(case.candidate.validated.read(TABLE)).get(TIME)
     if until is UNSET or times is None:
         return np.zeros(len(hashes), dtype=bool)
@@ -365,11 +446,24 @@ def class_metrics_of(case: "Case", scores: Scores, weights: tuple[float, ...]) -
     )
 
 
+def number_metrics_of(case: "Case", scores: Scores) -> NumberMetrics:
+    """The same of a number."""
+    request = case.request
+    return released_number_metrics(
+        number_ships(request.model, request.contract.target, request.policy),
+        NumberPart(scores.labels, scores.candidate),
+        dict(scores.segments),
+        case.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedNumberMetrics),
+        case.candidate.tuned.parsed(TUNING, Tuning).winner,
+        numbered(scores.group_hash),
+    )
+
+
 SCORE = Step(
     "score",
     "Score holdout",
     Scored,
-    (SCORES, METRICS, CASE),
+    (SCORES, METRICS, CASE, f"{ON_VALIDATION}/"),
     _inputs,
     _work,
 )

@@ -24,8 +24,11 @@ from sluice.model.data.times import TIME
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.conversion import check_agreement, convert, scores_of
 from sluice.model.fit.monotone import directions
-from sluice.model.fit.training import Rows, fit_rows, row_weights
+from sluice.model.fit.training import Rows, fit_rows, learnt_labels, row_weights
 from sluice.model.fit.tuning_file import Trial, Tuning
+from sluice.model.number.metrics_file import TrainedNumberMetrics
+from sluice.model.number.trained import NumberPart, number_ships
+from sluice.model.number.trained import trained_metrics as trained_number_metrics
 from sluice.model.quality.clusters import alike, numbered, of_share
 from sluice.model.quality.floor_proposal import propose, told
 from sluice.model.quality.metrics import (
@@ -47,6 +50,7 @@ from sluice.policy import Policy, load_policy
 from sluice.served.classes import weights_of
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns, encode, feature_names, numeric_features
+from sluice.served.quantity import bins_of
 from sluice.toml_text import read_toml
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class _Part:
     """One part of the rows: labels and scores, each of shape (rows,); of several classes the scores
-    have the shape (rows, classes).
+    have the shape (rows, classes). Of a number both are in its unit.
     """
 
     labels: np.ndarray
@@ -102,8 +106,12 @@ def _work(
     tuning = tuned.parsed(TUNING, Tuning)
     fitted = _fit(contract, split, tuning.winner)
     threshold: float | None = None
-    metrics: TrainedMetrics | TrainedClassMetrics
-    if contract.target.several:
+    metrics: TrainedMetrics | TrainedClassMetrics | TrainedNumberMetrics
+    bins: tuple[float, ...] = ()
+    if contract.target.quantity:
+        bins = bins_of(fitted.validation.scores)
+        metrics = _number_metrics(request, fitted, tuning)
+    elif contract.target.several:
         metrics = _class_metrics(request, fitted, tuning)
     else:
         threshold = _threshold(request.policy, fitted)
@@ -122,19 +130,27 @@ def _work(
             histogram(contract, from_parquet(split.read(TRAIN_ROWS))),
             metrics,
             card,
+            bins,
         ),
     )
-    return Trained(folder_hash(folder / MODEL), threshold, tuning.winner.family)
+    return remembered(contract, folder_hash(folder / MODEL), threshold, tuning.winner.family)
+
+
+def remembered(contract: Contract, model: str, threshold: float | None, family: str) -> Trained:
+    """The facts of a training."""
+    quantity = contract.target.quantity
+    return Trained(model, threshold, family, (quantity.unit or "") if quantity else None)
 
 
 @dataclass(frozen=True)
 class Remeasured:
     """What training says of a model, measured anew: its threshold, which there is not where there
-    are several classes, and its metrics.
+    are several classes or a number, its metrics, and of a number the bins of its answers.
     """
 
     threshold: float | None
-    metrics: TrainedMetrics | TrainedClassMetrics
+    metrics: TrainedMetrics | TrainedClassMetrics | TrainedNumberMetrics
+    bins: tuple[float, ...] = ()
 
 
 def measured_again(
@@ -148,18 +164,21 @@ def measured_again(
     They are those of the policy that shipped with it. Raises Refused where no threshold is precise
     enough.
     """
-    contract = request.contract
+    contract, quantity = request.contract, request.contract.target.quantity
     content = trained.read(f"{MODEL}/model.onnx")
     train = from_parquet(split.read(TRAIN_ROWS))
     validation = from_parquet(split.read(VALIDATION_ROWS))
     learnt, judged = [
-        _Part(rows[contract.target.column], scores_of(content, encode(contract, rows)))
+        _Part(rows[contract.target.column], scores_of(content, encode(contract, rows), quantity))
         for rows in (train, validation)
     ]
     clusters = numbered(validation.get(GROUP))
     groups, until = segment_groups(contract, validation), _until(train, validation)
     fitted = _Fitted(content, learnt, judged, groups, clusters, until)
     tuning = tuned.parsed(TUNING, Tuning)
+    if quantity:
+        metrics = _number_metrics(request, fitted, tuning)
+        return Remeasured(None, metrics, bins_of(judged.scores))
     if contract.target.several:
         return Remeasured(None, _class_metrics(request, fitted, tuning))
     threshold = _threshold(load_policy(request.policy_text), fitted)
@@ -188,27 +207,29 @@ def _fit(contract: Contract, split: "Result[SplitRows]", winner: Trial) -> _Fitt
     train = from_parquet(split.read(TRAIN_ROWS))
     validation = from_parquet(split.read(VALIDATION_ROWS))
     learnt, labels = encode(contract, train), train[contract.target.column]
+    quantity = contract.target.quantity
+    taught_labels = learnt_labels(contract, train)
     weights, until = row_weights(contract, train), _until(train, validation)
     del train
     rows = Rows(
         learnt,
-        labels,
+        taught_labels,
         numeric_features(contract),
         coding_of(contract),
         weights,
         directions(contract),
     )
     estimator = fit_rows(winner.family, winner.parameters, rows)
-    model = convert(estimator, len(feature_names(contract)))
-    check_agreement(estimator, model, learnt)
-    taught = _Part(labels, scores_of(model, learnt))
+    model = convert(estimator, len(feature_names(contract)), quantity)
+    check_agreement(estimator, model, learnt, quantity)
+    taught = _Part(labels, scores_of(model, learnt, quantity))
     del learnt  # the largest of all that a release holds
     judged = encode(contract, validation)
-    check_agreement(estimator, model, judged)
+    check_agreement(estimator, model, judged, quantity)
     return _Fitted(
         model,
         taught,
-        _Part(validation[contract.target.column], scores_of(model, judged)),
+        _Part(validation[contract.target.column], scores_of(model, judged, quantity)),
         segment_groups(contract, validation),
         numbered(validation.get(GROUP)),
         until,
@@ -277,10 +298,20 @@ def _class_metrics(request: "Request", fitted: _Fitted, tuning: Tuning) -> Train
     return trained_metrics(ships, train, validation, tuning.winner, fitted.clusters, fitted.until)
 
 
+def _number_metrics(request: "Request", fitted: _Fitted, tuning: Tuning) -> TrainedNumberMetrics:
+    """The same of a number."""
+    train, validation = (
+        NumberPart(part.labels, part.scores) for part in (fitted.train, fitted.validation)
+    )
+    ships = number_ships(request.model, request.contract.target, request.policy)
+    winner, clusters = tuning.winner, fitted.clusters
+    return trained_number_metrics(ships, train, validation, winner, clusters, fitted.until)
+
+
 def _card(
     request: "Request",
     split: "Result[SplitRows]",
-    metrics: TrainedMetrics | TrainedClassMetrics,
+    metrics: TrainedMetrics | TrainedClassMetrics | TrainedNumberMetrics,
     tuning: Tuning,
 ) -> str:
     lineage = {

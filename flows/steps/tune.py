@@ -17,8 +17,8 @@ from sluice.model.data.times import TIME
 from sluice.model.fit.adaptive_search import fits_of, rows_looked_at, searched
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.monotone import allowed, directions
-from sluice.model.fit.training import Rows, row_weights
-from sluice.model.fit.tuning_file import Tuning, write_tuning
+from sluice.model.fit.training import Rows, learnt_labels, row_weights
+from sluice.model.fit.tuning_file import OBJECTIVE, OBJECTIVE_OF_NUMBER, Tuning, write_tuning
 from sluice.policy import ADAPTIVE
 from sluice.served.encoding import encode, numeric_features
 
@@ -50,7 +50,7 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
         columns = columns if looked_at is None else _rows(columns, looked_at)
     rows = Rows(
         encode(request.contract, columns),
-        columns[request.contract.target.column],
+        learnt_labels(request.contract, columns),
         numeric_features(request.contract),
         coding_of(request.contract),
         row_weights(request.contract, columns),
@@ -60,6 +60,8 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
     del columns  # the matrix has what is needed of them
     with request.tools.progress.trials(fits_of(search)) as progress:
         tuning = searched(rows, search, progress, request.settings.workers, groups, times)
+    if request.contract.target.quantity:
+        tuning = msgspec.structs.replace(tuning, objective=OBJECTIVE_OF_NUMBER)
     if tried.left_out:
         tuning = msgspec.structs.replace(tuning, left_out=tried.left_out)
     if looked_at is not None:
@@ -80,7 +82,9 @@ def told(request: "Request", tuning: Tuning) -> Tuned:
     for trial in tuning.trials:
         counts[trial.family] += 1
     winner = tuning.winner
-    return Tuned(counts, winner.family, winner.parameters, winner.score)
+    # The default itself and not an equal text: by that alone msgspec knows what to leave out.
+    objective = OBJECTIVE if tuning.objective == OBJECTIVE else tuning.objective
+    return Tuned(counts, winner.family, winner.parameters, winner.score, objective)
 
 
 TUNE = Step("tune", "Tune", Tuned, (TUNING,), _inputs, _work)

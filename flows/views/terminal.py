@@ -219,7 +219,7 @@ def _next(outcome: Outcome) -> str:
     if outcome.outcome == "held for approval":
         return f"`sluice approvals {outcome.model}` to see what waits, and who approved it"
     if outcome.verdict == NOT_PROMOTED:
-        return "train another candidate, or release again with more labels in the holdout"
+        return "open the evidence: it says what the validation rows show, which decide nothing"
     if outcome.outcome == "refused" and outcome.evidence:
         return "open the evidence: it says which rule was broken, and by how much"
     return ""

@@ -22,8 +22,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def measured(recall: float | UnsetType, precision: float | UnsetType) -> str:
-    """Recall and precision as a manifest repo records them; unset where its policy tells none."""
+def measured(
+    recall: float | UnsetType, precision: float | UnsetType, skill: float | UnsetType = UNSET
+) -> str:
+    """Recall and precision, or the skill of a number, as a manifest repo records them; unset where
+    its policy tells none.
+    """
+    if skill is not UNSET:
+        return f"skill {skill:.4f}"
     if recall is UNSET or precision is UNSET:
         return "not told: its policy tells words alone"
     return f"recall {recall:.4f}, precision {precision:.4f}"

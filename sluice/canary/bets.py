@@ -13,7 +13,8 @@ from scipy.special import betaln, logsumexp
 # How far beyond the limit the canary may be: each has a part of the bet, so none must be guessed.
 SHIFTS = np.array([0.05, 0.1, 0.2, 0.4])
 _EDGE = 0.001  # no share is bet to be nearer to 0 or 1
-_HALVINGS = 30
+_LEAST = 1e-9  # no share that is refuted is nearer to 0
+_HALVINGS = 40
 _FEW = 20  # rows of stable that say what is usual
 _SPLIT_WEIGHT = 100.0  # how closely around its weight a split is expected that is off
 
@@ -49,7 +50,7 @@ def log_bets(
     bound = np.asarray(limit, dtype=np.float64)[..., None]
     far = np.clip(near + bound + SHIFTS[:, None], _EDGE, 1 - _EDGE)
     low = near + bound
-    possible = known[..., None, :] & (low > 0.0) & (low < far)
+    possible = known[..., None, :] & (low < far)
     middle = _nearest(near, far, bound, rows1, rows0)
     other = np.where(possible & (rows0 > 0), middle - bound, near)
     # Far equals far: nothing is bet where there is nothing to be nearest to.
@@ -125,7 +126,7 @@ def _nearest(
 
     It lies between `near + bound` and `far`, where the slope of the likelihood changes its sign.
     """
-    low = np.clip(near + bound, _EDGE / 2, 1 - _EDGE / 2)
+    low = np.clip(near + bound, _LEAST, 1 - _EDGE / 2)
     low, high = np.broadcast_arrays(low, np.maximum(far, low))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2.0

@@ -7,30 +7,47 @@ counts again later counts the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 BINS = 20  # of probabilities, each 0.05 wide; a last place counts what is no probability
+PROBABILITIES = tuple(at / BINS for at in range(1, BINS))  # the limits between them
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SETTLED = 10.0  # seconds after which a scrape can be read
 
 
+# What is answered: a flag, one of several classes, or a number.
+Kind = Literal["flag", "class", "number"]
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The columns of the counters of a pod: tiers, lowest first, are named by the contract."""
+    """The columns of the counters of a pod: tiers, lowest first, are named by the contract.
+
+    `limits` lie between the bins of what is answered, ascending, in its unit; a limit is the
+    highest of the bin below it.
+    """
 
     tiers: tuple[str, ...]
+    limits: tuple[float, ...] = PROBABILITIES
+    kind: Kind = "flag"
+
+    @property
+    def bins(self) -> int:
+        """How many bins there are, besides the last place for what is no number."""
+        return len(self.limits) + 1
 
     @property
     def width(self) -> int:
         """How many counters a pod has."""
-        return BINS + 1 + len(self.tiers) + 1 + 3 + len(SECONDS) + 1
+        return self.bins + 1 + len(self.tiers) + 1 + 3 + len(SECONDS) + 1
 
 
 @dataclass(frozen=True)
 class Pod:
     """The scrapes of one pod: `times` and `started` (when the process began) in seconds, shape
-    (scrapes,); `counters`, shape (scrapes, `Layout.width`): rows by probability, rows by tier, rows
+    (scrapes,); `counters`, shape (scrapes, `Layout.width`): rows by bin, rows by tier, rows
     flagged, requests, those that failed, those that were refused, requests to the latency judged by
     seconds (each bucket alone, the last for all slower ones).
     """
@@ -136,7 +153,7 @@ def _drop(dropped: np.ndarray, first: int, last: int) -> None:
 
 
 def _side(sums: np.ndarray, layout: Layout, restarts: int) -> Side:
-    ends = np.cumsum([BINS + 1, len(layout.tiers), 1, 1, 1, 1])
+    ends = np.cumsum([layout.bins + 1, len(layout.tiers), 1, 1, 1, 1])
     bins, tiers, flagged, requests, failed, refused, seconds = np.split(sums, ends, axis=-1)
     return Side(
         bins, tiers, flagged[:, 0], requests[:, 0], failed[:, 0], refused[:, 0], seconds, restarts

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sluice.canary import bets
-from sluice.canary.counts import BINS, SECONDS, Blocks, Side
+from sluice.canary.counts import SECONDS, Blocks, Layout, Side
 from sluice.canary.verdict import AS_BEFORE, NO_CHANGE, Change, Expectation, Measure, Verdict, Word
 from sluice.percent import percent
 from sluice.policy import CanaryPolicy
@@ -23,29 +23,48 @@ _WHOLE = 0.99  # share of the canary at a weight of 100 %: the last of stable ar
 _USUAL_FAILURES = (0.001, 100.0)  # of stable, before any were seen, and how many requests that is
 _GRID = np.linspace(-0.6, 0.6, 121)  # differences of shares that bounds are found among
 _MARGIN = 0.02  # no closer to a limit are requests foretold
+_CHOSEN_BY = 20  # rows of stable by which it is chosen what passes a step
+_UNEVEN = 0.1  # a limit with fewer rows on one side does not halve them
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged: `weight` is the share of requests that the step sends to the canary, `tiers`
-    are the names of the tiers in the order of the counts.
+    """What is judged: `weight` is the share of requests that the step sends to the canary, `layout`
+    says what the counts of tiers and bins are of.
     """
 
     blocks: Blocks
-    tiers: tuple[str, ...]
+    layout: Layout
     weight: float
     policy: CanaryPolicy
     expected: Expectation = AS_BEFORE
+
+
+Pair = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The share that passes a step: what a version does to the rows that are counted, what these
+    rows are, the counts in the blocks that are judged, and the change that was foretold.
+    """
+
+    does: str
+    rows: str
+    pair: Pair
+    change: Change
 
 
 def judge(case: Case) -> Verdict:
     """The verdict of all complete blocks.
 
     Fail as soon as one measure failed at any look, which stays; else inconclusive where the newest
-    block tells nothing or requests are not split as they should be; else as the share flagged says.
+    block tells nothing or requests are not split as they should be; else as the share says that is
+    watched: flagged, of the commonest class, or up to the middle of all numbers.
     """
+    watched = _watched(case)
     measures = (
-        _flagged(case),
+        _flagged(case, watched),
         _tiers(case),
         _histogram(case),
         _failed(case),
@@ -55,7 +74,7 @@ def judge(case: Case) -> Verdict:
         _numbers(case),
         _split(case),
     )
-    word, sentence, more = _answer(case, measures)
+    word, sentence, more = _answer(case, measures, watched)
     return Verdict(
         verdict=word,
         sentence=sentence,
@@ -68,7 +87,9 @@ def judge(case: Case) -> Verdict:
     )
 
 
-def _answer(case: Case, measures: tuple[Measure, ...]) -> tuple[Word, str, int | None]:
+def _answer(
+    case: Case, measures: tuple[Measure, ...], watched: Watched | None
+) -> tuple[Word, str, int | None]:
     """The word, the sentence, and how many more requests would tell."""
     for measure in measures:
         if measure.verdict == "fail":
@@ -85,7 +106,7 @@ def _answer(case: Case, measures: tuple[Measure, ...]) -> tuple[Word, str, int |
     if split.verdict == "inconclusive":
         return "inconclusive", split.sentence, None
     if flagged.verdict == "inconclusive":
-        return "inconclusive", flagged.sentence, _more(case)
+        return "inconclusive", flagged.sentence, _more(case, watched) if watched else None
     return "pass", flagged.sentence, 0
 
 
@@ -96,11 +117,75 @@ def _level(policy: CanaryPolicy, *, flagged: bool = False) -> float:
     return policy.level * (1.0 - policy.flagged_share) / len(OTHERS)
 
 
-def _flagged(case: Case) -> Measure:
-    """The share flagged: surely beyond the tolerance fails, surely less than alarming passes."""
-    policy, change = case.policy, case.expected.flagged
+def _watched(case: Case) -> Watched | None:
+    """The share that passes a step; None where the counts of both have no limit in common.
+
+    Of classes and numbers it is chosen by the first rows of stable, and judged in the blocks after
+    these: a share that was chosen by what it is judged on would look better than it is.
+    """
+    if case.layout.kind == "flag":
+        counts = case.blocks.canary.flagged, case.blocks.stable.flagged
+        return Watched("flags", "flagged", _pair(case, *counts), case.expected.flagged)
+    seen = np.cumsum(case.blocks.stable.rows) >= _CHOSEN_BY
+    first = int(np.argmax(seen)) + 1 if seen.any() else len(seen)
+    if case.layout.kind == "class":
+        return _commonest(case, first)
+    return _middle(case, first) if case.layout.limits else None
+
+
+def _commonest(case: Case, first: int) -> Watched:
+    """The share of the class that stable answered most often until block `first`."""
+    canary, stable = case.blocks.canary.tiers, case.blocks.stable.tiers
+    at = int(np.argmax(stable[:first].sum(axis=0)))
+    name = case.layout.tiers[at]
+    change = case.expected.tiers.get(name, NO_CHANGE)
+    pair = _from(case, first, canary[:, at], stable[:, at])
+    return Watched(f"answers “{name}” to", f"answered with “{name}”", pair, change)
+
+
+def _middle(case: Case, first: int) -> Watched:
+    """The share of the rows up to the limit that halves what stable answered before `first`; where
+    no limit comes near that, as most answers are alike, the share of the commonest ones.
+    """
+    canary = np.cumsum(case.blocks.canary.bins, axis=-1)
+    stable = np.cumsum(case.blocks.stable.bins, axis=-1)
+    shares = stable[:first, :-2].sum(axis=0) / max(1.0, stable[:first, -1].sum())
+    at = int(np.argmin(np.abs(shares - 0.5)))
+    if not _UNEVEN <= shares[at] <= 1.0 - _UNEVEN:
+        return _alike(case, first)
+    pair = _from(case, first, canary[:, at], stable[:, at])
+    limit = _limit(case, at)
+    return Watched(f"answers {limit} to", f"answered with {limit}", pair, _at_most(case)[at])
+
+
+def _alike(case: Case, first: int) -> Watched:
+    """The share of the numbers between the two limits that most of stable's lie between."""
+    canary, stable = case.blocks.canary.bins, case.blocks.stable.bins
+    at = int(np.argmax(stable[:first, :-1].sum(axis=0)))
+    # Below the first limit there is nothing, and beyond the last one nothing else can come.
+    upto = [NO_CHANGE, *_at_most(case), NO_CHANGE]
+    low, high = upto[at], upto[at + 1]
+    change = Change(high.change - low.change, high.margin + low.margin)
+    limits = [f"{limit:,.6g}" for limit in case.layout.limits]
+    words = f"above {limits[at - 1]}" if at == len(limits) else f"at most {limits[at]}"
+    if 0 < at < len(limits):
+        words = f"{limits[at - 1]} to {limits[at]}"
+    pair = _from(case, first, canary[:, at], stable[:, at])
+    return Watched(f"answers {words} to", f"answered with {words}", pair, change)
+
+
+def _flagged(case: Case, watched: Watched | None) -> Measure:
+    """The share that is watched: surely beyond the tolerance fails, surely less than alarming
+    passes.
+    """
+    if watched is None:
+        sentence = (
+            "The range of the numbers is another one in the canary, and 0 limits of both histograms"
+            " are the same; 1 is required. Compare the answers by `sluice replay`."
+        )
+        return Measure("flagged", "inconclusive", sentence)
+    policy, change, pair = case.policy, watched.change, watched.pair
     level = _level(policy, flagged=True)
-    pair = _pair(case, case.blocks.canary.flagged, case.blocks.stable.flagged)
     against = _outside(pair, change, policy.tolerance).max(initial=0.0)
     far = policy.alarming + change.margin
     inside = [
@@ -114,14 +199,13 @@ def _flagged(case: Case) -> Measure:
         word = "fail"
     elif excluded >= np.log(1.0 / level):
         word = "pass"
-    canary, stable = _share(pair[0], pair[1]), _share(pair[2], pair[3])
     low, high = _bounds(pair, level)
     return Measure(
         "flagged",
         word,
-        _flagged_sentence(case, word, canary, stable),
-        canary,
-        stable,
+        _watched_sentence(case, word, watched),
+        _share(pair[0], pair[1]),
+        _share(pair[2], pair[3]),
         low,
         high,
         _shown(against),
@@ -129,16 +213,18 @@ def _flagged(case: Case) -> Measure:
         change.change,
         policy.tolerance + change.margin,
         far,
+        watched.rows,
     )
 
 
-def _flagged_sentence(case: Case, word: Word, canary: float | None, stable: float | None) -> str:
-    rows = int(case.blocks.canary.rows.sum())
+def _watched_sentence(case: Case, word: Word, watched: Watched) -> str:
+    pair = watched.pair
+    canary, stable = _share(pair[0], pair[1]), _share(pair[2], pair[3])
     if canary is None or stable is None:
         return "No rows of both versions were seen together; some are required. Look again."
-    expected = _expected(case.expected.flagged)
+    expected = _expected(watched.change)
     found = (
-        f"The canary flags {percent(canary, 1)} of {rows} rows, stable"
+        f"The canary {watched.does} {percent(canary, 1)} of {int(pair[1].sum())} rows, stable"
         f" {percent(stable, 1)}{expected}"
     )
     tolerance, alarming = case.policy.tolerance, case.policy.alarming
@@ -158,27 +244,37 @@ def _expected(change: Change) -> str:
 
 def _tiers(case: Case) -> Measure:
     """The share of each tier."""
-    changes = [case.expected.tiers.get(name, NO_CHANGE) for name in case.tiers]
+    changes = [case.expected.tiers.get(name, NO_CHANGE) for name in case.layout.tiers]
     pairs = [
         (name, _pair(case, case.blocks.canary.tiers[:, at], case.blocks.stable.tiers[:, at]))
-        for at, name in enumerate(case.tiers)
+        for at, name in enumerate(case.layout.tiers)
     ]
     return _shares(case, "tiers", pairs, changes)
 
 
 def _histogram(case: Case) -> Measure:
-    """The shares of rows whose probability is at most 0.05, 0.10 and so on."""
+    """The shares of rows whose probability is at most 0.05, 0.10 and so on, or whose number is at
+    most each limit.
+    """
     canary = np.cumsum(case.blocks.canary.bins, axis=-1)
     stable = np.cumsum(case.blocks.stable.bins, axis=-1)
     pairs = [
-        (f"at most {(at + 1) / BINS:.2f}", _pair(case, canary[:, at], stable[:, at]))
-        for at in range(BINS - 1)
+        (_limit(case, at), _pair(case, canary[:, at], stable[:, at]))
+        for at in range(len(case.layout.limits))
     ]
-    changes = list(case.expected.at_most) or [NO_CHANGE] * len(pairs)
-    return _shares(case, "histogram", pairs, changes)
+    return _shares(case, "histogram", pairs, _at_most(case))
 
 
-Pair = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+def _limit(case: Case, at: int) -> str:
+    """A limit of the histogram in words."""
+    limit = case.layout.limits[at]
+    return f"at most {limit:,.6g}" if case.layout.kind == "number" else f"at most {limit:.2f}"
+
+
+def _at_most(case: Case) -> list[Change]:
+    """What is expected of the rows up to each limit; no change where other limits were foretold."""
+    known, limits = case.expected.at_most, case.layout.limits
+    return list(known) if len(known) == len(limits) else [NO_CHANGE] * len(limits)
 
 
 def _shares(case: Case, name: str, pairs: list[tuple[str, Pair]], changes: list[Change]) -> Measure:
@@ -308,10 +404,11 @@ def _restarts(case: Case) -> Measure:
 
 
 def _numbers(case: Case) -> Measure:
-    """Answers that are no probabilities: one is too many."""
-    wrong = int(case.blocks.canary.bins[:, BINS].sum())
+    """Answers that are no probabilities, or no numbers: one is too many."""
+    wrong = int(case.blocks.canary.bins[:, case.layout.bins].sum())
     word: Word = "fail" if wrong else "pass"
-    sentence = f"The canary answered {wrong} rows with what is no probability; none is required."
+    what = "number" if case.layout.kind == "number" else "probability"
+    sentence = f"The canary answered {wrong} rows with what is no {what}; none is required."
     return Measure("numbers", word, f"{sentence} Score the golden records.", float(wrong))
 
 
@@ -334,6 +431,12 @@ def _split(case: Case) -> Measure:
 
 def _pair(case: Case, canary: np.ndarray, stable: np.ndarray) -> Pair:
     return canary, case.blocks.canary.rows, stable, case.blocks.stable.rows
+
+
+def _from(case: Case, first: int, canary: np.ndarray, stable: np.ndarray) -> Pair:
+    """The same in the blocks from `first` on."""
+    one, of_one, other, of_other = _pair(case, canary, stable)
+    return one[first:], of_one[first:], other[first:], of_other[first:]
 
 
 def _requests(canary: np.ndarray, stable: np.ndarray, case: Case) -> Pair:
@@ -372,13 +475,13 @@ def _bounds(pair: Pair, level: float) -> tuple[float | None, float | None]:
     return low, high
 
 
-def _more(case: Case) -> int | None:
+def _more(case: Case, watched: Watched) -> int | None:
     """About how many more requests of the canary would tell."""
-    pair = _pair(case, case.blocks.canary.flagged, case.blocks.stable.flagged)
+    pair = watched.pair
     canary, stable = _share(pair[0], pair[1]), _share(pair[2], pair[3])
     if canary is None or stable is None:
         return None
-    policy, change = case.policy, case.expected.flagged
+    policy, change = case.policy, watched.change
     away = abs(canary - stable - change.change) - change.margin
     margin = max(policy.alarming - away, away - policy.tolerance, _MARGIN)
     spread = max(stable * (1.0 - stable), 0.02)

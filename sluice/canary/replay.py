@@ -4,7 +4,8 @@ Counts only, added chunk by chunk, so memory does not grow with the rows. Both m
 rows: a change of a share rests on the rows on which they differ, and its margin on how many.
 
 Of several classes the tier of a row is its class, as in the numbers of the service, and its
-probability is that of the class that is answered.
+probability is that of the class that is answered. Of a number the tier says whether the answer is
+inside of its plausible range.
 """
 
 import itertools
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec import Struct
 
-from sluice.canary.counts import BINS
+from sluice.canary.counts import BINS, Kind
+from sluice.canary.number_replay import NumberOpinion, apart, common_limits
 from sluice.canary.verdict import AS_BEFORE, NO_CHANGE, Change, Expectation
 from sluice.model.artifact.reference import Numbers, Reference, Texts
 from sluice.model.quality.statistics import wilson
@@ -24,6 +26,7 @@ from sluice.served.classes import chosen
 from sluice.served.contract import Column, Contract
 from sluice.served.days import written
 from sluice.served.encoding import Columns
+from sluice.served.quantity_cells import INSIDE, OUTSIDE
 from sluice.served.tiers import Tiers
 
 SHARES = tuple(round(at / BINS, 2) for at in range(1, BINS))  # 0.05 to 0.95
@@ -50,7 +53,8 @@ class Side(Struct, frozen=True):
     most 0.05, 0.10, ... 0.95.
 
     Of several classes none is flagged, and `classes` has for each of them the shares of the rows
-    whose probability of it is at most 0.05, 0.10, ... 0.95.
+    whose probability of it is at most 0.05, 0.10, ... 0.95. Of a number none is flagged either, and
+    `at_most` is of the limits that both models count by.
     """
 
     flagged: Share | None
@@ -62,7 +66,9 @@ class Side(Struct, frozen=True):
 class Moved(Struct, frozen=True):
     """The rows with one value of a column: how many the candidate alone flags, how many the running
     model alone, and the mean change of their probabilities. Of several classes `answered` are the
-    rows with another class, and a change is the distance of the probabilities.
+    rows with another class, and a change is the distance of the probabilities. Of a number
+    `flagged` moved up by two tenths of the usual answers or more, `unflagged` down, and a change is
+    in its unit.
     """
 
     value: str
@@ -109,6 +115,9 @@ class Replayed(Struct, frozen=True, kw_only=True):
     `others` are rows of the log that other models answered, `broken` its lines that cannot be read.
     `tiers` has rows by tier of the running model, then of the candidate. `change` is the mean
     distance of both probabilities: half the sum over the classes, where there are several.
+
+    Of a number `tiers` are the tenths of what the running model usually answers, from 1, `change`
+    is in the `unit`, and `limits` are those of the histogram.
     """
 
     model: str
@@ -133,6 +142,9 @@ class Replayed(Struct, frozen=True, kw_only=True):
     expected: Expectation
     sentence: str
     within: bool
+    kind: Kind = "flag"
+    limits: tuple[float, ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,9 @@ class ClassOpinion:
         return self.answers
 
 
+AnyOpinion = Opinion | ClassOpinion | NumberOpinion
+
+
 @dataclass
 class _Column:
     """The rows of a column by the place of their value: names, and counts of shape (5, names)."""
@@ -200,16 +215,25 @@ class _Column:
 class Tally:
     """Counts what both models say of the same rows; memory does not grow with their number."""
 
-    def __init__(self, contract: Contract, reference: Reference, other: Contract) -> None:
-        """`contract` and `reference` are those of the running model, `other` is the candidate's."""
+    def __init__(
+        self,
+        contract: Contract,
+        reference: Reference,
+        other: Contract,
+        bins: tuple[float, ...] = (),
+    ) -> None:
+        """`contract`, `reference` and `bins` are those of the running model, `other` is the
+        candidate's contract.
+        """
+        self.kind = _kind(contract)
         self.several = contract.target.several
+        self.limits = _limits(contract, other)
         self.names = _names(contract), _names(other)
-        outcomes = [
-            one.target.classes if one.target.several else _FLAGS for one in (contract, other)
-        ]
+        outcomes = [_answers(one, bins) for one in (contract, other)]
         self._outcomes = outcomes[0], outcomes[1]
+        self._moved = apart(bins)
         self.answers = np.zeros([len(one) for one in outcomes], dtype=np.int64)
-        self.bins = np.zeros((BINS, BINS), dtype=np.int64)
+        self.bins = np.zeros((len(self.limits) + 1,) * 2, dtype=np.int64)
         self.tiers = np.zeros([len(one) for one in self.names], dtype=np.int64)
         self.change = 0.0
         self.refused = 0
@@ -225,23 +249,26 @@ class Tally:
 
     @property
     def changed(self) -> int:
-        """The rows whose answer changes."""
+        """The rows whose answer changes; of a number those that move by two tenths or more."""
+        if self.kind == "number":
+            return int(self.answers[self._moved].sum())
         before, after = self._outcomes
         same = [(before.index(one), after.index(one)) for one in before if one in after]
         return self.rows - sum(int(self.answers[at]) for at in same)
 
-    def add(
-        self, columns: Columns, running: Opinion | ClassOpinion, candidate: Opinion | ClassOpinion
-    ) -> None:
+    def add(self, columns: Columns, running: AnyOpinion, candidate: AnyOpinion) -> None:
         """Count what both say of these rows."""
         before, after = running.answers, candidate.answers
         np.add.at(self.answers, (before, after), 1)
-        np.add.at(self.bins, (_bins(running.shown), _bins(candidate.shown)), 1)
+        shown = (np.searchsorted(self.limits, one.shown, "left") for one in (running, candidate))
+        np.add.at(self.bins, tuple(shown), 1)
         np.add.at(self.tiers, (running.levels, candidate.levels), 1)
         change = self._changes(running.scores, candidate.scores)
         self.change += float(np.abs(change).sum())
         nobody = np.zeros(len(change))
-        found = [np.ones(len(change)), after > before, before > after, change, nobody]
+        moved = self._moved[before, after] if self.kind == "number" else True
+        up, down = (after > before) & moved, (before > after) & moved
+        found = [np.ones(len(change)), up, down, change, nobody]
         if self.several:
             found = [np.ones(len(change)), nobody, nobody, change, self._other(before, after)]
             self._add_classes(running.scores, candidate.scores)
@@ -251,8 +278,8 @@ class Tally:
                 kept.counts[at] += np.bincount(places, weights, len(kept.names))
 
     def _changes(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """How far the probabilities of each row move; of several classes how far apart they are, a
-        class that one model does not know having none.
+        """How far the probabilities or numbers of each row move; of several classes how far apart
+        they are, a class that one model does not know having none.
         """
         if not self.several:
             return after - before
@@ -274,7 +301,9 @@ class Tally:
                 counts[place] += np.bincount(_bins(of_model[:, place]), minlength=BINS)
 
     def agreement(self) -> Share:
-        """The share of rows with the same answer: that both flag or neither, or with one class."""
+        """The share of rows with the same answer: that both flag or neither, or with one class; of
+        a number those that do not move by two tenths.
+        """
         return _share(self.rows - self.changed, self.rows)
 
     def sides(self) -> tuple[Side, Side]:
@@ -284,7 +313,7 @@ class Tally:
     def _side(self, at: int) -> Side:
         other = 1 - at
         flagged = None
-        if not self.several:
+        if self.kind == "flag":
             flagged = _share(int(self.answers.sum(axis=other)[1]), self.rows)
         counts = self.tiers.sum(axis=other)
         return Side(
@@ -306,11 +335,13 @@ class Tally:
         return {name: tuple(row) for name, row in zip(self._outcomes[at], shares, strict=True)}
 
     def migration(self) -> dict[str, dict[str, int]]:
-        """Rows by tier of the running model, then of the candidate."""
-        before, after = self.names
+        """Rows by tier of the running model, then of the candidate; of a number by tenth."""
+        (before, after), counts = self.names, self.tiers
+        if self.kind == "number":
+            (before, after), counts = self._outcomes, self.answers
         return {
             name: dict(zip(after, (int(count) for count in row), strict=True))
-            for name, row in zip(before, self.tiers, strict=True)
+            for name, row in zip(before, counts, strict=True)
         }
 
     def expected(self) -> Expectation:
@@ -323,9 +354,9 @@ class Tally:
             was = np.array([one == name for one in before])
             becomes = np.array([one == name for one in after])
             tiers[name] = _change(self.tiers, was, becomes)
+        places = np.arange(len(self.limits) + 1)
         at_most = tuple(
-            _change(self.bins, np.arange(BINS) <= at, np.arange(BINS) <= at)
-            for at in range(BINS - 1)
+            _change(self.bins, places <= at, places <= at) for at in range(len(self.limits))
         )
         return Expectation(self._flagged(), tiers, at_most)
 
@@ -333,6 +364,8 @@ class Tally:
         """The change of the share flagged. The numbers of the service know no kind of target: what
         counts as flagged there is the answer "1", which may be the name of a class.
         """
+        if self.kind == "number":
+            return NO_CHANGE
         before, after = self._outcomes
         was = np.array([one == _FLAGS[1] for one in before])
         becomes = np.array([one == _FLAGS[1] for one in after])
@@ -361,17 +394,44 @@ def judged(tally: Tally, policy: CanaryPolicy, units: Sequence[OtherUnit] = ()) 
         required = f"({unit.example}); the same unit is required"
         return False, f"{sentence} {required}. Train it on rows in the unit that is served."
     changes = f"{percent(share, 1)} ({changed:,} of {rows:,})"
-    what = "class" if tally.several else "flag"
-    sentence = f"The share of rows whose {what} changes is {changes}"
+    sentence = f"The share of rows whose {_CHANGES[tally.kind]} is {changes}"
     required = f"at most {percent(policy.replay_changed, 1)} is required"
     if share > policy.replay_changed:
         return False, f"{sentence}; {required}. Look at the columns that are listed."
     return True, f"{sentence}; {required}."
 
 
+_CHANGES: dict[Kind, str] = {
+    "flag": "flag changes",
+    "class": "class changes",
+    "number": "answer moves by two tenths of all answers or more",
+}
+
+
+def _kind(contract: Contract) -> Kind:
+    if contract.target.quantity:
+        return "number"
+    return "class" if contract.target.several else "flag"
+
+
+def _limits(contract: Contract, other: Contract) -> tuple[float, ...]:
+    """The limits of the histogram of both models."""
+    one, another = contract.target.quantity, other.target.quantity
+    return common_limits(one, another) if one and another else SHARES
+
+
 def _names(contract: Contract) -> tuple[str, ...]:
-    """The tiers of a model; of several classes these."""
+    """The tiers of a model; of several classes these, and of a number the sides of its range."""
+    if contract.target.quantity:
+        return INSIDE, OUTSIDE
     return contract.target.classes if contract.target.several else contract.tiers.names
+
+
+def _answers(contract: Contract, bins: tuple[float, ...]) -> tuple[str, ...]:
+    """What a model can answer; of a number the tenths of the running model."""
+    if contract.target.quantity:
+        return tuple(str(place) for place in range(1, len(bins) + 2))
+    return contract.target.classes if contract.target.several else _FLAGS
 
 
 def _bins(scores: np.ndarray) -> np.ndarray:

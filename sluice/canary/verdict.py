@@ -22,7 +22,8 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the candidate is expected to say differently from the model that runs.
 
     Differences of shares, candidate less running: flagged, of each tier, and of the rows whose
-    probability is at most 0.05, 0.10, ... 0.95 (19 entries, or none for no change).
+    probability is at most 0.05, 0.10, ... 0.95 (19 entries, or none for no change). Of a number
+    these are the limits that both models count by.
     """
 
     flagged: Change = NO_CHANGE
@@ -40,7 +41,8 @@ class Measure(msgspec.Struct, frozen=True):
     hold at all looks together; None where nothing can be said. `evidence` is what the bets against
     the limit reached, `needed` what would take the canary back. Where bounds are given, it is taken
     back once the difference is surely more than `tolerated` from what is `expected`, and a step is
-    passed once it is surely less than `alarming` from it.
+    passed once it is surely less than `alarming` from it. `rows` says which rows the share is of
+    that passes a step.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Measure(msgspec.Struct, frozen=True):
     expected: float | None = None
     tolerated: float | None = None
     alarming: float | None = None
+    rows: str = ""
 
 
 def way(measure: Measure) -> float:

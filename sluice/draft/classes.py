@@ -13,6 +13,7 @@ import numpy as np
 from sluice.draft.leaks import Look
 from sluice.draft.limits import FOLDS, LEVEL, QUICK, TRAIN, VALIDATION, Table, repeats
 from sluice.draft.sampling import Seen
+from sluice.draft.search import search_text
 from sluice.model.classes.ranking import of_each_class, ranked
 from sluice.model.classes.recall import mean_recall
 from sluice.model.data.split import PARTS
@@ -24,7 +25,6 @@ from sluice.served.classes import chosen
 from sluice.served.encoding import encode, numeric_features
 
 _SEED = 20_260_101
-_TRIALS = 16
 _DRAWS = 200  # releases that are tried out
 _MISSED = 0.05  # of them that fall below the floor of the mean, and below any of those of classes
 _LEAST = 0.02  # no floor is lower: it would refuse no model
@@ -228,11 +228,7 @@ salt = {_text(f"{model}-1")}
 train = {TRAIN}
 validation = {VALIDATION}
 
-[search]
-trials = {_TRIALS}
-families = ["logistic_regression", "gradient_boosting"]
-folds = {FOLDS}
-seed = {_SEED}
+{search_text(limits.minimum_rows)}
 
 {told}
 [classes]
@@ -256,6 +252,7 @@ segment_margin = {max(0.05, margin):g}
 segment_positives = 50
 segments_required = []
 refresh_days = 14
+told = "promoted"        # of the holdout only what goes live is measured; "figures" tells all
 """
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sluice.draft import classes, leaks, limits, proposals, sniffing, toml_files
+from sluice.draft import classes, leaks, limits, number, proposals, sniffing, toml_files
 from sluice.draft.classes import ClassLimits, limits_of_classes
 from sluice.draft.domains import domain_of
 from sluice.draft.leaks import Look
 from sluice.draft.limits import Judged, Limits
 from sluice.draft.marginals import marginals
+from sluice.draft.number import NumberLimits, limits_of_number
 from sluice.draft.operating import share_of_costs
 from sluice.draft.proposals import Choices, Proposal, Roles
 from sluice.draft.sample_file import sample_text
@@ -31,7 +32,7 @@ class Draft:
     `said` is how the table is written, `looks` what each feature says alone. `rows` is how many the
     table has, `looked_at` how many of them were drawn; the rest is estimated from these.
     `judged` is what other floors can be tried on, `domain` the one whose statements it has. Where
-    the target has several classes there are no other floors to try.
+    the target has several classes or is a number there are no other floors to try.
     """
 
     contract: str
@@ -39,7 +40,7 @@ class Draft:
     sample: str
     roles: Roles
     looks: tuple[Look, ...]
-    limits: Limits | ClassLimits
+    limits: Limits | ClassLimits | NumberLimits
     said: tuple[str, ...]
     rows: int
     looked_at: int
@@ -49,9 +50,9 @@ class Draft:
 
 def at_share(drafted: Draft, model: str, share: float, seen: Seen) -> Draft:
     """The same draft with floors where `share` of the rows is flagged. Raises as `floors_at`."""
-    if drafted.judged is None or isinstance(drafted.limits, ClassLimits):
-        what = f"a share of {share:g} is given and the target has several classes"
-        raise UsageError(what, "No class is flagged there: leave it out.")
+    if drafted.judged is None or not isinstance(drafted.limits, Limits):
+        what = f"a share of {share:g} is given and the target has no positive class"
+        raise UsageError(what, "Nothing is flagged there: leave it out.")
     proposal = limits.floors_at(drafted.judged, share, seen)
     found = replace(drafted.limits, proposal=proposal)
     return replace(drafted, limits=found, policy=toml_files.policy_text(model, found))
@@ -98,13 +99,18 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     table = limits.Table(contract, columns, labels, rows, groups, total / looked_at)
     honest = tuple(look for look in looks if not look.leak)
     said = _said(sniffed.said, total, looked_at)
-    if contract.target.several:
-        of_classes = limits_of_classes(table, honest, seen)
-        policy = classes.policy_text(model, of_classes)
+    if contract.target.several or contract.target.quantity:
+        no_side: ClassLimits | NumberLimits
+        if contract.target.quantity:
+            no_side = limits_of_number(table, honest, seen)
+            policy = number.policy_text(model, no_side)
+        else:
+            no_side = limits_of_classes(table, honest, seen)
+            policy = classes.policy_text(model, no_side)
         shares = marginals(contract, columns, labels, np.sort(known), total)
         made = sample_text(model, shares)
         return Draft(
-            text, policy, made, roles, looks, of_classes, said, total, looked_at, None, domain
+            text, policy, made, roles, looks, no_side, said, total, looked_at, None, domain
         )
     judged = limits.judge(table, seen)
     share = share_of_costs(choices.costs, judged) if choices.costs else choices.point

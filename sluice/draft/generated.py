@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.draft.sample_file import SampleColumn, SampleFile
+from sluice.draft.sample_file import SampleColumn, SampleFile, SampleTarget
 from sluice.served.contract import Contract
 from sluice.served.days import written
 from sluice.served.reading import UTF8
@@ -26,7 +26,9 @@ def generate(sample: SampleFile, contract: Contract) -> bytes:
     labels = _labels(sample.of_classes, chance.random_raw(size))
     columns = {}
     for column in contract.columns:
-        if column.role == "target":
+        if column.role == "target" and sample.target:
+            columns[column.name] = _numbers(sample.target, labels, chance.random_raw(size))
+        elif column.role == "target":
             outcomes = np.array(contract.target.outcomes, dtype=object)
             columns[column.name] = outcomes[labels].tolist()
         elif column.role == "id" and not column.made:
@@ -41,6 +43,9 @@ def generate(sample: SampleFile, contract: Contract) -> bytes:
                 cells = [written(int(cell)) if cell else "" for cell in cells]
             columns[column.name] = cells
     comma = contract.reading.decimal == ","
+    if comma and sample.target:
+        [name] = [column.name for column in contract.columns if column.role == "target"]
+        columns[name] = [cell.replace(".", ",") for cell in columns[name]]
     if comma:
         dates = {column.name for column in contract.columns if column.kind == "date"}
         for name, spec in sample.columns.items():
@@ -52,6 +57,14 @@ def generate(sample: SampleFile, contract: Contract) -> bytes:
     writer.writerows(zip(*columns.values(), strict=True))
     # With its mark UTF-8 is read as that, whatever the encoding of the contract is.
     return text.getvalue().encode(UTF8 if contract.reading.encoding == UTF8 else "utf-8-sig")
+
+
+def _numbers(target: SampleTarget, labels: Integers, words: Words) -> list[str]:
+    """A number for each row, from the part of the range that its label is."""
+    step = 10.0**target.digits
+    lows = np.array([round(low * step) for low in target.low], dtype=np.int64)[labels]
+    highs = np.array([round(high * step) for high in target.high], dtype=np.int64)[labels]
+    return [_written(int(one), target.digits) for one in lows + _below(words, highs - lows + 1)]
 
 
 def _labels(rows: Sequence[int], words: Words) -> Integers:

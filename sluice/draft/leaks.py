@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.model.number.skill import skill_of
 from sluice.model.quality.one_column import rates_of
 from sluice.model.quality.statistics import roc_auc
 from sluice.served.contract import Column, Contract
@@ -11,6 +12,7 @@ from sluice.served.days import written
 from sluice.served.encoding import Columns
 
 CEILING = 0.95  # the ROC-AUC of one column from which it is proposed as a leak
+CEILING_OF_SKILL = 0.9  # the skill of one column from which it is
 _ROWS = 20  # with one value, before its purity says something
 _PURE = 0.995  # of them in one class
 _USUAL = 0.6  # a class with more of all rows than this is pure in honest values too
@@ -23,7 +25,7 @@ _FEW = 20  # different numbers of a column whose values are looked at one by one
 @dataclass(frozen=True)
 class Look:
     """What one column says alone: the ROC-AUC of its values' shares of positives, and `leak`, why
-    it is proposed as a leak; empty where it is not.
+    it is proposed as a leak; empty where it is not. Of a number it is a skill.
     """
 
     name: str
@@ -35,8 +37,13 @@ def look(contract: Contract, columns: Columns, labels: np.ndarray) -> tuple[Look
     """Look at each feature alone; columns and `labels` are those of rows outside of the holdout.
 
     Of several classes each is looked at against the rest; the ROC-AUC is the mean of all of them.
+    Of a number it is the skill of the mean of each value, and nothing is pure.
     """
     target = contract.target
+    if target.quantity:
+        return tuple(
+            _of_number(column, columns[column.key], labels) for column in contract.features
+        )
     if not target.several:
         names = target.positive, target.negative
         return tuple(
@@ -57,6 +64,12 @@ def _of_classes(
     ]
     leak = next((look.leak for look in looks if look.leak), "")
     return Look(column.name, float(np.mean([look.roc_auc for look in looks])), leak)
+
+
+def _of_number(column: Column, values: np.ndarray, labels: np.ndarray) -> Look:
+    skill = skill_of(labels, rates_of(column, values, labels), float(np.median(labels)))
+    leak = f"alone it has a skill of {skill:.3f}: does it say the answer?"
+    return Look(column.name, skill, leak if skill >= CEILING_OF_SKILL else "")
 
 
 def _look(names: tuple[str, str], column: Column, values: np.ndarray, labels: np.ndarray) -> Look:

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice.draft.sample_file import FIVES, SampleColumn, SampleFile, drawn_columns
+from sluice.draft.sample_file import (
+    FIVES,
+    SampleColumn,
+    SampleFile,
+    SampleTarget,
+    drawn_columns,
+)
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Columns
 
 _FEW = 24  # different numbers that are told one by one
 _HEAVY = 0.05  # of the rows with one number, which then is told by itself
 _PARTS = 20  # of the rest, about equally many rows each
+_TARGET_PARTS = 10  # of a number as target
 _DIGITS = 4  # behind the point, at most
 _STEPS = 2**30  # between the limits of a column
 
@@ -25,10 +32,15 @@ def marginals(
     `columns` are typed, each of shape (rows of the table,), and so are `labels`, the number of what
     each row turned out to be.
     """
-    outcomes = contract.target.outcomes
-    of_class = labels[known] == np.arange(len(outcomes))[:, None]
+    outcomes, target = contract.target.outcomes, None
+    labels = labels[known]
+    if contract.target.quantity:
+        target, labels = _parts(contract, labels)
+        outcomes = target.parts
+    of_class = labels == np.arange(len(outcomes))[:, None]
+    classes_of = outcomes if target or contract.target.several else ()
     counted = {
-        column.name: _named(contract, _column(column, columns[column.key][known], of_class))
+        column.name: _named(classes_of, _column(column, columns[column.key][known], of_class))
         for column in drawn_columns(contract)
     }
     groups = 0
@@ -36,9 +48,11 @@ def marginals(
         different = len(np.unique(columns[contract.group.key][known].astype(str)))
         groups = max(round(different / len(known) * rows), 2)
     found = [max(_fives(int(one.sum())), 1) for one in of_class]
-    if contract.target.several:
+    if classes_of:
         classes = dict(zip(outcomes, found, strict=True))
-        return SampleFile(schema=1, rows=rows, classes=classes, groups=groups, columns=counted)
+        return SampleFile(
+            schema=1, rows=rows, classes=classes, groups=groups, target=target, columns=counted
+        )
     negative, positive = found
     return SampleFile(
         schema=1, rows=rows, negative=negative, positive=positive, groups=groups, columns=counted
@@ -57,10 +71,30 @@ class _Counted:
     digits: int = 0
 
 
-def _named(contract: Contract, found: _Counted) -> SampleColumn:
-    """The same with the counts under the names that they have in the file."""
-    target = contract.target
-    negative, positive = ((), ()) if target.several else found.rows
+def _parts(contract: Contract, labels: np.ndarray) -> tuple[SampleTarget, np.ndarray]:
+    """A number in parts of about equally many rows, and the part of each row, shape (rows,)."""
+    column = next(column for column in contract.columns if column.role == "target")
+    digits = _digits(labels)
+    unit, base = 10.0**-digits, float(column.minimum or 0.0)
+    inner = np.quantile(labels, np.arange(1, _TARGET_PARTS) / _TARGET_PARTS)
+    cuts = np.unique([round(_round(base, float(cut)), digits) for cut in inner])
+    lowest = round(_round(base, float(np.sort(labels)[: FIVES + 1][-1])), digits)
+    highest = min(
+        round(_round(base, float(np.sort(labels)[-FIVES - 1 :][0]), up=True), digits),
+        float(column.maximum if column.maximum is not None else math.inf),
+    )
+    cuts = cuts[(cuts > lowest) & (cuts <= highest)]
+    lows = [lowest, *cuts.tolist()]
+    highs = [*(round(cut - unit, digits) for cut in cuts.tolist()), highest]
+    places = np.searchsorted(cuts, labels, side="right")
+    return SampleTarget(low=tuple(lows), high=tuple(highs), digits=digits), places
+
+
+def _named(classes: tuple[str, ...], found: _Counted) -> SampleColumn:
+    """The same with the counts under the names that they have in the file; `classes` are empty
+    where there is one positive class.
+    """
+    negative, positive = ((), ()) if classes else found.rows
     return SampleColumn(
         values=found.values,
         low=found.low,
@@ -68,7 +102,7 @@ def _named(contract: Contract, found: _Counted) -> SampleColumn:
         digits=found.digits,
         negative=negative,
         positive=positive,
-        classes=dict(zip(target.classes, found.rows, strict=True)) if target.several else {},
+        classes=dict(zip(classes, found.rows, strict=True)) if classes else {},
         missing=found.missing,
     )
 

@@ -90,13 +90,14 @@ class Proposal:
 @dataclass(frozen=True)
 class Roles:
     """The proposals in the order of the table, and which value of the target is positive; none is
-    where the target has several classes.
+    where the target has several classes, or is a `number`.
     """
 
     columns: tuple[Proposal, ...]
     positive: str
     negative: str
     classes: tuple[str, ...] = ()
+    number: bool = False
 
     def role(self, role: str) -> tuple[Proposal, ...]:
         """The columns of one role, in order."""
@@ -121,16 +122,19 @@ def propose(
         if name and name not in names:
             raise UsageError(f"{option} is {name!r}, no column of the table", _listed(names))
     target = choices.target or _target(frame)
-    classes = _several(frame[target], target, choices)
+    of_number = _is_number(frame[target], target, choices)
+    classes = () if of_number else _several(frame[target], target, choices)
     positive, negative = ("", "")
-    if not classes:
+    if not classes and not of_number:
         positive, negative = _classes(frame[target], target, choices.positive)
     identity = choices.id or _identity(counts, target)
     keys = _keys(names)
     columns = []
     for name in names:
         texts = frame[name]
-        if name == target and classes:
+        if name == target and of_number:
+            columns.append(_as_target(_number(name, keys[name], texts, "")))
+        elif name == target and classes:
             columns.append(_of_classes(name, keys[name], texts, classes))
         elif name == target:
             columns.append(_of_target(name, keys[name], texts, positive, negative))
@@ -143,12 +147,12 @@ def propose(
         made = Proposal("row id", _free("row_id", keys), "id", why=why, made=True)
         columns.append(made)
     columns = list(_one_weight(_one_group(columns, counts)))
-    if classes:  # a share of positives is what another encoding of many values needs
+    if classes or of_number:  # a share of positives is what another encoding of many values needs
         columns = [
             replace(column, encoding="frequency") if column.encoding == "target" else column
             for column in columns
         ]
-    return Roles(sorts.one_form(columns), positive, negative, classes)
+    return Roles(sorts.one_form(columns), positive, negative, classes, of_number)
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ def _target(frame: "pd.DataFrame") -> str:
     few = [str(name) for name in frame.columns if 2 < _distinct(frame[name]) <= 10]
     what = "no column has a few values and none missing; one is required as the target"
     hint = f" Columns with a few values: {', '.join(few[:5])}." if few else ""
-    raise Refused(what, f"Name it with --target; numbers are not predicted.{hint}")
+    raise Refused(what, f"Name it with --target, which may be a number, too.{hint}")
 
 
 def _tells_classes(texts: "pd.Series[str]") -> bool:
@@ -225,6 +229,32 @@ def _several(texts: "pd.Series[str]", target: str, choices: Choices) -> tuple[st
             what = f"{option} is given and {target} has {different} classes"
             raise UsageError(what, "Leave it out, or join the classes to two in the table.")
     return tuple(str(value) for value in counts.index)
+
+
+def _is_number(texts: "pd.Series[str]", target: str, choices: Choices) -> bool:
+    """Whether the target that a person named is a number, with more values than classes have.
+
+    Raises UsageError for a choice that is one of a positive class.
+    """
+    if not choices.target or not numeric(texts) or _missing(texts):
+        return False
+    if _distinct(texts) <= MOST_VALUES:
+        return False
+    for option, given in (
+        ("--positive", choices.positive),
+        ("--costs", choices.costs),
+        ("--point", choices.point),
+    ):
+        if given:
+            what = f"{option} is given and {target} is a number"
+            raise UsageError(what, "Leave it out, or cut the number into two classes in the table.")
+    return True
+
+
+def _as_target(column: Proposal) -> Proposal:
+    """A number as what is predicted."""
+    why = f"a number to predict: {column.why.partition(';')[0]}"
+    return replace(column, role="target", why=why, example=None, edges=(), keep_missing=False)
 
 
 def _of_classes(name: str, key: str, texts: "pd.Series[str]", classes: Sequence[str]) -> Proposal:
@@ -262,7 +292,7 @@ def _classes(texts: "pd.Series[str]", target: str, positive: str) -> tuple[str, 
             what += f", or {_ROWS_OF_CLASS} rows of each: {counts.index[-1]} has {counts.iloc[-1]}"
         fix = "Join its classes to one against the rest, or name another column with --target."
         if numeric(texts) and len(counts) > MOST_VALUES:
-            fix = "Numbers are not predicted: cut it into two classes, or name another --target."
+            fix = f"To predict the number itself, name it: --target {target!r}."
         raise Refused(what, fix)
     values = [str(value) for value in counts.index]  # the more frequent one first
     if positive and positive not in values:

@@ -5,7 +5,8 @@ limits. Counts are in fives, so a value of fewer than five rows of a class is no
 tells of two columns at once.
 
 Of one positive class the counts are `negative` and `positive`; of several they are in `classes`, by
-the names of these, in the order of the contract.
+the names of these, in the order of the contract. Of a number they are in `classes` too, by parts
+of its range, whose limits are in `target`.
 """
 
 import itertools
@@ -63,6 +64,21 @@ class SampleColumn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return round(limit * 10.0**self.digits)
 
 
+class SampleTarget(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parts of a number as target: their limits, both included, and the digits behind the
+    point.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    digits: int = 0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the parts are called in `classes`."""
+        return tuple(f"part {place}" for place in range(1, len(self.low) + 1))
+
+
 class SampleFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How many rows are made, how many of the rows that it was counted on had each class, and the
     columns by their published names. `groups` is how many different ones the rows are given.
@@ -75,6 +91,7 @@ class SampleFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     positive: int = 0
     classes: Mapping[str, int] = {}
     groups: int = 0
+    target: SampleTarget | None = None
     columns: Mapping[str, SampleColumn]
 
     @property
@@ -116,6 +133,14 @@ def read_sample(text: str, name: str, contract: Contract) -> SampleFile:
 def _check_classes(name: str, contract: Contract, found: SampleFile) -> None:
     """Raise UsageError where classes are not those of the contract."""
     classes = contract.target.classes
+    if (found.target is None) == (contract.target.quantity is not None):
+        has = "has no target" if found.target is None else "has a target"
+        kind = "a number" if contract.target.quantity else "no number"
+        what = f"{name} {has}, and that of the contract is {kind}"
+        raise UsageError(what, "Write [target] where it is a number, and only there.")
+    if found.target:
+        _check_target(name, found.target)
+        classes = found.target.parts
     places: list[tuple[str, SampleFile | SampleColumn]] = [(name, found)]
     places += [(f'{name}, column "{column}"', spec) for column, spec in found.columns.items()]
     for place, spec in places:
@@ -128,6 +153,16 @@ def _check_classes(name: str, contract: Contract, found: SampleFile) -> None:
         if classes and (spec.negative or spec.positive):
             what = f"{place}: negative or positive is given beside classes"
             raise UsageError(what, "Leave them out: none of several classes is the positive one.")
+
+
+def _check_target(name: str, target: SampleTarget) -> None:
+    """Raise UsageError where the parts of a number are none."""
+    pairs = zip(target.low, target.high, strict=False)
+    sound = len(target.low) == len(target.high) > 0 and target.digits in _DIGITS
+    step = 10.0**target.digits
+    if not sound or any(not 0 <= (high - low) * step < _WIDEST for low, high in pairs):
+        what = f"{name}: [target] has no parts from low to high"
+        raise UsageError(what, "Write as many lower limits as upper ones, each at most as large.")
 
 
 def drawn_columns(contract: Contract) -> tuple[Column, ...]:
@@ -174,6 +209,9 @@ def sample_text(model: str, sample: SampleFile) -> str:
     if sample.classes:
         lines += ["", "[classes]"]
         lines += [f"{_text(name)} = {rows}" for name, rows in sample.classes.items()]
+    if sample.target:
+        lines += ["", "[target]", f"low = {_numbers(sample.target.low)}"]
+        lines += [f"high = {_numbers(sample.target.high)}", f"digits = {sample.target.digits}"]
     for name, column in sample.columns.items():
         lines += ["", f"[columns.{_text(name)}]", *_column(column)]
     return "\n".join(lines) + "\n"

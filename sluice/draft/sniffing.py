@@ -196,11 +196,20 @@ def _check_header(names: Sequence[str], rows: int, source: str) -> None:
     for place, name in enumerate(names, 1):
         if not name:
             what = f"column {place} of {source} has no name; a name is required"
-            raise Refused(what, "Name it; the row index of pandas is left out by index=False.")
+            raise Refused(what, _unnamed(place, len(names)))
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         what = f"{source} has more than one column named {twice[0]!r}; one is required"
         raise Refused(what, "Rename one of them.")
+
+
+def _unnamed(place: int, columns: int) -> str:
+    """What to do about a column without a name, by its place from 1."""
+    if place == 1:
+        return "Name it; the row index of pandas is left out by index=False."
+    if place == columns:
+        return "Name it, or take the separator out at the end of each line."
+    return "Name it, or take it out."
 
 
 def _decimal(frame: "pd.DataFrame") -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sluice.draft.domains import DOMAINS, NONE, Domain
-from sluice.draft.limits import FOLDS, LEVEL, TRAIN, VALIDATION, Limits
+from sluice.draft.limits import LEVEL, TRAIN, VALIDATION, Limits
 from sluice.draft.proposals import DATES, Proposal, Roles
+from sluice.draft.search import search_text
 from sluice.draft.sorts import derived_of, form_in
 from sluice.percent import percent
 from sluice.served.column_keys import key_of
@@ -14,9 +15,8 @@ from sluice.served.days import ISO, written
 from sluice.served.reading import Reading
 
 _PRICE = 0.01  # the least that two models may differ by
-_TRIALS = 16
-_SEED = 20_260_101
-_FORESTS = 20_000  # rows up to which a forest is tried: it takes ten times as long as boosting
+_GROUPS = "# Groups whose recall, precision and share flagged are compared."
+_GROUPS_OF_NUMBER = "# Groups whose errors are compared."
 _TIERS = (
     '# Risk in words. The tier "low" ends at the threshold of the model: no flagged row has it.',
     "# 0.5 is half of the threshold, and 0.4 that part of the way from there to 1.",
@@ -46,8 +46,7 @@ def contract_text(
         *_target(roles),
         *(_statements(domain, found) if found else ()),
         *_reading(replace(reading, date=form_in(roles.role("feature")))),
-        "",
-        *(() if roles.classes else _TIERS),
+        *(() if roles.classes or roles.number else ("", *_TIERS)),
     ]
     for column in roles.columns:
         lines += ["", *_column(column)]
@@ -57,7 +56,7 @@ def contract_text(
     if segments:
         lines += [
             "",
-            "# Groups whose recall, precision and share flagged are compared.",
+            _GROUPS_OF_NUMBER if roles.number else _GROUPS,
             "[segments]",
         ]
         lines += segments
@@ -83,8 +82,8 @@ def _target(roles: Roles) -> Iterable[str]:
     [target] = roles.role("target")
     yield "[target]"
     yield f"column = {_text(target.name)}"
-    if roles.classes:
-        return  # each of its values is a class
+    if roles.number or roles.classes:
+        return  # the number itself is predicted, or each of its values is a class
     yield f"positive = {_text(roles.positive)}"
     yield f"negative = {_text(roles.negative)}"
     yield f"positive_label = {_text(_label(target.name, roles.positive))}"
@@ -181,12 +180,7 @@ salt = {_text(f"{model}-1")}
 train = {TRAIN}
 validation = {VALIDATION}
 
-[search]
-method = "adaptive"     # begins with what fits the table; half as many fits as trials times folds
-trials = {_TRIALS}
-families = [{_families(limits)}]
-folds = {FOLDS}
-seed = {_SEED}
+{search_text(limits.minimum_rows)}
 
 {_floors(limits)}
 flagged_ceiling = 0.9
@@ -204,16 +198,9 @@ segment_margin = {max(0.05, margin):g}
 segment_positives = 50
 segments_required = []
 refresh_days = 14
+told = "promoted"        # of the holdout only what goes live is measured; "figures" tells all
 shipped_margin = {max(0.025, margin):g}
 """
-
-
-def _families(limits: Limits) -> str:
-    """The families that are worth their time on a table of this size."""
-    tried = ["logistic_regression", "gradient_boosting"]
-    if limits.minimum_rows * 2 <= _FORESTS:
-        tried.append("random_forest")
-    return ", ".join(map(_text, tried))
 
 
 def _seen(limits: Limits) -> str:

@@ -18,7 +18,7 @@ from sluice.draft.sniffing import Sniffed
 from sluice.draft.sorts import FEWEST_ROWS
 from sluice.errors import UsageError
 from sluice.served.cells import day_in_table
-from sluice.served.contract import Column, load_contract
+from sluice.served.contract import Column, Target, load_contract
 from sluice.served.days import written
 from sluice.toml_text import read_toml
 
@@ -72,7 +72,7 @@ def update(text: str, source: str, sniffed: Sniffed) -> Update:
             remarks.append(f"The table has no column {column.name!r}, and the contract needs it.")
             continue
         name = column.name if column.name in names else column.key
-        for found in _of(column, sniffed.frame[name]):
+        for found in _of(column, sniffed.frame[name], contract.target):
             if isinstance(found, Change):
                 changes.append(found)
             else:
@@ -96,12 +96,10 @@ def update(text: str, source: str, sniffed: Sniffed) -> Update:
     return Update(edited, tuple(done), tuple(remarks))
 
 
-def _of(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:
+def _of(column: Column, texts: "pd.Series[str]", target: Target) -> Iterator[Change | str]:
     """What is proposed, or told, of one column."""
     if column.role == "target":
-        # The two values of the target are all that it may have.
-        if new := _new_values(column, texts):
-            yield f"The target {column.name} has {_listed(new)}; leave these rows out."
+        yield from _of_target(column, texts, target)
         return
     if column.role in ("id", "group"):
         return
@@ -113,6 +111,21 @@ def _of(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:
         yield from _of_any_texts(column, texts)
     else:
         yield from _of_texts(column, texts)
+
+
+def _of_target(column: Column, texts: "pd.Series[str]", target: Target) -> Iterator[str]:
+    """What became of rows is never changed: a value more or less is a decision."""
+    new = _new_values(column, texts)
+    if new and not target.several:
+        yield f"The target {column.name} has {_listed(new)}; leave these rows out."
+    elif new:
+        yield (
+            f"The target {column.name} has {_listed(new)}: leave these rows out, or write a class"
+            " of its own, with a floor in the policy."
+        )
+    for name in target.classes:
+        if not (texts == name).any():
+            yield f"No row has the class {name!r} of {column.name}: a release needs rows of each."
 
 
 def _of_number(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:

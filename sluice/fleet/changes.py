@@ -29,8 +29,8 @@ class Member(Struct, frozen=True):
 
 
 class FleetFile(Struct, frozen=True, kw_only=True):
-    """fleet.json: the column that names the model, the hash of the candidate that this fleet is
-    made from, and its models in the order of their weights.
+    """fleet.json: the column that names the model, the hash of all models that were taught for it
+    and of what judged them, and its models in the order of their weights.
     """
 
     schema: int = 1

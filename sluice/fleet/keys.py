@@ -42,6 +42,7 @@ def _require_plain(contract: Contract, policy: Policy) -> None:
     """Raises UsageError for the first thing that only a single model can do."""
     faults = {
         "the target has several classes": contract.target.several,
+        "the target is a number": contract.target.quantity is not None,
         "the contract has a column of weights": contract.weight is not None,
         "a column says in which direction a score may move (monotone)": any(
             column.monotone for column in contract.features

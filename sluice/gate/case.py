@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from sluice.policy import GatePolicy
 from sluice.served.words import Words
 
 MET, BROKEN, OPEN, WAIVED = "met", "broken", "open", "waived"
+HOLDOUT = "the holdout"  # what sentences call the rows that decide
 _LARGEST = 1e300  # beyond it a number of a file becomes endless on the way
 
 
@@ -44,7 +45,8 @@ class Holdout:
 
     No row of it was seen by any of the models. A champion or anchor that cannot score these rows
     has scores that are no numbers; None says that there is none. `one_column` holds the scores of
-    the best model of a single column.
+    the best model of a single column. `part` is what sentences call these rows: where a candidate
+    is looked at on others, which decide nothing, they are another part.
     """
 
     labels: np.ndarray
@@ -55,6 +57,7 @@ class Holdout:
     one_column: Model | None = None
     segments: Mapping[str, np.ndarray] | None = None
     clusters: np.ndarray | None = None
+    part: str = HOLDOUT
 
     def clusters_of(self, rows: np.ndarray) -> np.ndarray | None:
         """The clusters of these rows, a mask or numbers of rows; None where there are none."""
@@ -121,6 +124,10 @@ class Rule:
     def passed(self) -> bool:
         """Whether it does not stand in the way for good."""
         return self.state != BROKEN
+
+    def document(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {**asdict(self), "passed": self.passed}
 
     def __str__(self) -> str:
         return f"{self.sentence}. {self.needed}" if self.needed else self.sentence

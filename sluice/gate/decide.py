@@ -99,7 +99,7 @@ class Verdict:
             "verdict": self.verdict,
             "sentence": self.sentence,
             "refresh": self.refresh,
-            "rules": [{**asdict(rule), "passed": rule.passed} for rule in self.rules],
+            "rules": [rule.document() for rule in self.rules],
             "champion": self.champion.against if self.champion else None,
             "comparison": _shown(self.champion),
             "anchor": _shown(self.anchor),

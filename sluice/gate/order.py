@@ -4,6 +4,8 @@ from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
 
 # What a reader asks first; every other rule comes after these, in the order of the gate.
 _FIRST = (
+    "skill_floor",
+    "mae_ceiling",
     "recall_floor",
     "class_floors",
     "precision_floor",
@@ -13,11 +15,13 @@ _FIRST = (
     "as_shipped",
     "group_floors",
     "segments",
+    "anchor_skill",
     "anchor_recall",
     "anchor_precision",
     "anchor_brier",
     "anchor_segments",
     "calibration",
+    "bias",
 )
 _ORDER = tuple(dict.fromkeys((*_FIRST, *MAY_BE_WAIVED, *NEVER_WAIVED)))
 _PLACES = {name: place for place, name in enumerate(_ORDER)}

@@ -33,7 +33,7 @@ def stability(case: Case) -> Iterator[Rule]:
     holdout = case.holdout
     scores = holdout.candidate.scores
     variance = roc_auc_variance(holdout.labels, scores, holdout.clusters)
-    area = Area("on the holdout", roc_auc(holdout.labels, scores), variance)
+    area = Area(f"on {holdout.part}", roc_auc(holdout.labels, scores), variance)
     for_one_row = variance * len(holdout.labels)
     folds = Area(
         "in cross-validation",

@@ -21,18 +21,20 @@ class Measured:
     """What is known of a release; None, or no groups, where it is not.
 
     `calibration` is the mean distance of probability and outcome, `groups` are by `segment: group`.
+    Of a number `skill` is known and nothing else but groups, whose recall is their skill.
     """
 
     recall: float | None
     precision: float | None
     calibration: float | None
     groups: Mapping[str, "Group | OfClasses"]
+    skill: float | None = None
 
 
 @dataclass(frozen=True)
 class OfClasses:
     """A group where the target has several classes: its mean recall over them, and its rows, which
-    are what a positive is there.
+    are what a positive is there. Of a number it is the skill in the place of the recall.
     """
 
     recall: float
@@ -98,10 +100,21 @@ def measured(
     if evidence and evidence.metrics:
         for segment, found in evidence.metrics.segments.items():
             groups |= {f"{segment}: {name}": group for name, group in found.items()}
+    skill = None
+    if evidence and evidence.number_metrics:
+        found_number = evidence.number_metrics
+        skill = found_number.holdout.skill
+        for segment, numbers in found_number.segments.items():
+            groups |= {
+                f"{segment}: {name}": OfClasses(
+                    1 - one.mae / max(found_number.holdout.naive_mae, 1e-300), one.rows
+                )
+                for name, one in numbers.items()
+            }
     calibration = None
     if evidence and evidence.diagnostics:
         calibration = _gap(evidence.diagnostics.candidate.calibration)
-    return Measured(_known(recall), _known(precision), calibration, groups)
+    return Measured(_known(recall), _known(precision), calibration, groups, skill)
 
 
 def _known(share: float | UnsetType) -> float | None:
@@ -118,8 +131,14 @@ def _gap(cells: Sequence[CalibrationCell]) -> float | None:
 def falls(before: Measured, after: Measured, policy: AnchorPolicy, least: int) -> list[Fall]:
     """Every measure of the anchor before and of the release that becomes it.
 
-    `least` is how many positives a group needs in both to be judged.
+    `least` is how many positives a group needs in both to be judged. Of a number it is the skill
+    that may fall as far as a recall.
     """
+    if before.skill is not None or after.skill is not None:
+        return [
+            Fall("skill", before.skill, after.skill, policy.recall_fall),
+            *_group_falls(before, after, policy.group_fall, least, "skill"),
+        ]
     return [
         Fall("recall", before.recall, after.recall, policy.recall_fall),
         Fall("precision", before.precision, after.precision, policy.precision_fall),
@@ -130,18 +149,20 @@ def falls(before: Measured, after: Measured, policy: AnchorPolicy, least: int) -
             policy.calibration_fall,
             low_is_good=True,
         ),
-        *_group_falls(before, after, policy.group_fall, least),
+        *_group_falls(before, after, policy.group_fall, least, "recall"),
     ]
 
 
-def _group_falls(before: Measured, after: Measured, limit: float, least: int) -> Iterator[Fall]:
+def _group_falls(
+    before: Measured, after: Measured, limit: float, least: int, what: str
+) -> Iterator[Fall]:
     if not before.groups and not after.groups:
-        yield Fall("recall of groups", None, None, limit)
+        yield Fall(f"{what} of groups", None, None, limit)
     for name in dict.fromkeys([*before.groups, *after.groups]):
         old, new = before.groups.get(name), after.groups.get(name)
         known = [group for group in (old, new) if group is not None]
         yield Fall(
-            f"recall of {name}",
+            f"{what} of {name}",
             old.recall if old else None,
             new.recall if new else None,
             limit,

@@ -13,13 +13,25 @@ from msgspec import Struct
 from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.fit.tuning_file import Tuning
 from sluice.model.json_file import convert, read_json
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.diagnostics_file import Diagnostics, ProtectedCost
 from sluice.model.quality.metrics_file import Measures, Metrics
+from sluice.policy import PROMOTED, WORDS
 
 NAME = "evidence.json"
-# Parts that are in the file only where there is a champion, a replay or several classes; all others
-# are there, null or not.
-_OF_CHAMPION = ("champion_metrics", "champion_equal", "drift", "forecast", "class_metrics")
+# Parts that are in the file only where there is a champion, a replay, several classes, a number, or
+# a policy that tells no part of the holdout; all others are there, null or not.
+_OF_CHAMPION = (
+    "champion_metrics",
+    "champion_equal",
+    "drift",
+    "forecast",
+    "class_metrics",
+    "number_metrics",
+    "validation",
+    "class_validation",
+    "mean_recall",
+)
 
 
 class Words(Struct, frozen=True):
@@ -171,11 +183,15 @@ class GroupRow(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """The verdict: its word, why, the rules, and the comparisons with champion and anchor."""
+    """The verdict: its word, why, the rules, and the comparisons with champion and anchor.
+    `validation` are rules on the validation rows, which decide nothing: they are there where those
+    on the holdout are not told.
+    """
 
     verdict: str = ""
     sentence: str = ""
     rules: list[Rule] = []
+    validation: list[Rule] = []
     champion: str | None = None
     comparison: Comparison | None = None
     anchor: Comparison | None = None
@@ -186,7 +202,11 @@ class Evidence(Struct, frozen=True, kw_only=True):
     hashes by name; `excluded` names the columns that the model is never fed. `champion_metrics` are
     the champion's as it ships, `champion_equal` where it flags as many rows as the candidate.
 
-    Where the target has several classes, `class_metrics` stand in the place of `metrics`.
+    Where the target has several classes, `class_metrics` stand in the place of `metrics`, and where
+    it is a number `number_metrics`. Where no part of the holdout is told, `validation` (or
+    `class_validation`) is what was measured on the validation rows, which it calls the holdout;
+    groups, curves and importance are then theirs too. `mean_recall` is what is told of the holdout
+    where several classes go live.
 
     `told` is "words" where the policy lets no figure of the holdout out, and "promoted" where it
     lets those of the whole out of what is promoted; what would hold another is None or empty then.
@@ -201,6 +221,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
     verdict: dict[str, object] | None = None
     metrics: Metrics | None = None
     class_metrics: ClassMetrics | None = None
+    number_metrics: NumberMetrics | None = None
+    validation: Metrics | None = None
+    class_validation: ClassMetrics | None = None
+    mean_recall: float | None = None
     champion_metrics: Measures | None = None
     champion_equal: Measures | None = None
     tuning: Tuning | None = None
@@ -220,9 +244,23 @@ class Evidence(Struct, frozen=True, kw_only=True):
     policy_changed: str | None = None
 
     @property
-    def measured(self) -> Metrics | ClassMetrics | None:
+    def measured(self) -> Metrics | ClassMetrics | NumberMetrics | None:
         """What was measured on the holdout, of whichever target; None where no figure is told."""
-        return self.metrics or self.class_metrics
+        return self.metrics or self.class_metrics or self.number_metrics
+
+    @property
+    def untold(self) -> bool:
+        """Whether no metrics of the holdout are told of what goes live: with words, and where the
+        target has several classes and not all figures are told.
+        """
+        return self.told == WORDS or (self.told == PROMOTED and self.class_validation is not None)
+
+    @property
+    def in_parts(self) -> Metrics | None:
+        """Of which rows groups and curves are shown: those of validation, where the holdout is told
+        as a whole at most.
+        """
+        return self.validation or self.metrics
 
     @property
     def judged(self) -> Verdict:

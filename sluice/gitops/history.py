@@ -28,7 +28,7 @@ _VERDICTS = ("PROMOTE", "HOLD", "REJECT", "INSUFFICIENT")
 _ENTRY_FIELDS = ("newName", "newTag", "digest")
 _VALUE = re.compile(r"""^\s*(?:-\s+)?"?(\w+)"?:\s*["']?([^"',\s]+)["']?,?\s*$""")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_MEASURED = re.compile(r"(recall|precision) (\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]")
+_MEASURED = re.compile(r"(recall|precision|skill) (\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]")
 _STATE = re.compile(r"state/([^/]+)/([^/]+)")
 _OVERLAY = re.compile(r"overlays/([^/]+)/")
 
@@ -258,7 +258,9 @@ def _model(commit: Commit) -> str:
 
 
 def measured(body: str) -> dict[str, tuple[float, float, float]]:
-    """Recall and precision with their limits, as the first line of a release's commit has them."""
+    """Recall and precision, or the skill of a number, with their limits, as the first line of a
+    release's commit has them.
+    """
     return {
         name: (float(value), float(low), float(high))
         for name, value, low, high in _MEASURED.findall(body)

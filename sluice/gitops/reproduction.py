@@ -27,7 +27,7 @@ class Agreement:
     """How the predictions of two models agree.
 
     rows       how many rows were scored
-    differing  rows whose scores differ by more than 1e-6
+    differing  rows whose scores differ by more than 1e-6, of a number than its tolerance
     largest    the largest difference of two scores
     answers    rows that one model flags and the other does not
     """
@@ -62,9 +62,11 @@ def agree(
     now: np.ndarray,
     thresholds: tuple[float, float],
     weights: tuple[tuple[float, ...], tuple[float, ...]] = ((), ()),
+    allowed: float = TOLERANCE,
 ) -> Agreement:
     """Compare two vectors of scores, shape (rows,); `thresholds` are those of the two models. Of
     several classes they have the shape (rows, classes), and `weights` take the place of thresholds.
+    Of a number thresholds are no numbers. Scores may differ by what is `allowed`.
     """
     apart = np.abs(recorded - now)
     if apart.ndim > 1:
@@ -72,7 +74,7 @@ def agree(
         apart = apart.max(axis=1)
     else:
         otherwise = (recorded >= thresholds[0]) != (now >= thresholds[1])
-    differing = ~(apart <= TOLERANCE)  # also where one is not a number
+    differing = ~(apart <= allowed)  # also where one is not a number
     return Agreement(
         rows=len(apart),
         differing=int(differing.sum()),

@@ -119,7 +119,8 @@ class Canary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class _Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every file that names a release says of it, in this order; recall and precision are
-    unset where its policy tells no figure of the holdout.
+    unset where its policy tells no figure of the holdout. Of a number `skill` stands in their
+    place.
     """
 
     schema: int = SCHEMA
@@ -130,6 +131,7 @@ class _Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: str
     recall: float | UnsetType = UNSET
     precision: float | UnsetType = UNSET
+    skill: float | UnsetType = UNSET
 
 
 class Champion(_Release, frozen=True, kw_only=True):

@@ -68,8 +68,12 @@ def effect(seen: Acting) -> Effect | None:
     return Effect(assigned, control, less, less - below, less + above)
 
 
-def acting_findings(seen: Acting, labelled: int, control_share: float) -> list[Finding]:
-    """What is to be said where rows were acted upon; `labelled` rows have an outcome."""
+def acting_findings(
+    seen: Acting, labelled: int, control_share: float, *, several: bool = False
+) -> list[Finding]:
+    """What is to be said where rows were acted upon; `labelled` rows have an outcome. Where there
+    are `several` classes no row is flagged, so what acting does is not told.
+    """
     if not labelled or seen.acted < _LEAST_SHARE * labelled:
         return []
     acted = f"Acted upon were {seen.acted:,} of {labelled:,} rows with an outcome"
@@ -82,6 +86,8 @@ def acting_findings(seen: Acting, labelled: int, control_share: float) -> list[F
     spoiled = ""
     if seen.spoiled:
         spoiled = f" {seen.spoiled:,} were acted upon that the lot leaves untouched."
+    if several:
+        return [_finding(f"{acted}. Quality is judged on untouched rows alone.{spoiled}", _LEARN)]
     found = effect(seen)
     if found is None:
         few = min(seen.assigned, seen.control)

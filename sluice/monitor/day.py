@@ -38,13 +38,23 @@ class TextCounts(Struct, frozen=True, tag_field="kind", tag="text"):
     missing: int = 0
 
 
+class OfClass(Struct, frozen=True):
+    """A class in the labelled rows of a day: how many are of it, and how many of these rightly
+    answered.
+    """
+
+    rows: int
+    found: int
+
+
 class Outcomes(Confusion, frozen=True, kw_only=True):
     """The rows of a day that have a label.
 
     `positive_scores` and `negative_scores` count their probabilities in SCORE_BINS equal bins.
     `found` and `missed` are the positives of each group that were flagged and that were not, by
     segment and group. `early` labels were known before the answer and say nothing about it;
-    `unclear` ones contradict each other: neither is in the other counts.
+    `unclear` ones contradict each other: neither is in the other counts. Of several classes
+    `classes` has all that is counted of the others.
     """
 
     true_positive: int = 0
@@ -57,6 +67,7 @@ class Outcomes(Confusion, frozen=True, kw_only=True):
     missed: dict[str, dict[str, int]] = field(default_factory=dict)
     early: int = 0
     unclear: int = 0
+    classes: dict[str, OfClass] = field(default_factory=dict)
 
 
 class Acting(Struct, frozen=True, kw_only=True):
@@ -105,7 +116,8 @@ class Block:
     `columns` holds the features by key: float64 with NaN where missing, texts as a list with None
     where missing. `outcomes` are 1, 0, and None without a label; `known` are the seconds since 1970
     from which they were known, `times` those of the answers. `acted` says which rows somebody acted
-    upon, `control` which the lot leaves untouched.
+    upon, `control` which the lot leaves untouched. Of several classes outcomes are places of these,
+    no row is flagged, its tier is the class that was answered, and its probability that of it.
     """
 
     times: np.ndarray
@@ -131,6 +143,8 @@ class _Judged:
         self._confusion: Counter[tuple[int, bool]] = Counter()
         self._groups: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
         self._counted: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+        self._right: Counter[str] = Counter()
 
     def add(self, block: Block, bins: np.ndarray, rows: np.ndarray) -> None:
         """Count those of these rows, shape (rows,), that have an outcome."""
@@ -139,6 +153,9 @@ class _Judged:
         self._counted["early"] += int(early.sum())
         self._counted["unclear"] += int(unclear.sum())
         judged = rows & judged_rows(block)
+        if self._contract.target.several:
+            self._add_classes(block, np.flatnonzero(judged))
+            return
         for outcome in (0, 1):
             chosen = judged & (block.outcomes == outcome)
             self._labelled[outcome] += np.bincount(bins[chosen], minlength=SCORE_BINS)
@@ -149,6 +166,13 @@ class _Judged:
         positive = np.flatnonzero(judged & (block.outcomes == 1))
         if len(positive):
             self._add_groups(block, positive)
+
+    def _add_classes(self, block: Block, judged: np.ndarray) -> None:
+        classes = self._contract.target.classes
+        for row in judged:
+            name = classes[int(block.outcomes[row])]
+            self._rows[name] += 1
+            self._right[name] += block.tiers[row] == name
 
     def _add_groups(self, block: Block, positive: np.ndarray) -> None:
         columns = {}
@@ -184,6 +208,11 @@ class _Judged:
             missed=missed,
             early=self._counted["early"],
             unclear=self._counted["unclear"],
+            classes={
+                name: OfClass(self._rows[name], self._right[name])
+                for name in self._contract.target.classes
+                if self._rows[name]
+            },
         )
 
 

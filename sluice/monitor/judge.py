@@ -48,10 +48,9 @@ _FEW = 100  # positives with a label, below which recall is estimated besides
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What is live: model and number of its release, since when, what it was trained on, and what
-    it promised. `flagged` and `prevalence` are shares of the holdout, `calibration` is its error
-    there.
+class Standing:
+    """What is live, whatever its answers are: model and number of its release, since when, and what
+    it was trained on.
     """
 
     model: str
@@ -60,6 +59,14 @@ class Watched:
     contract: Contract
     reference: Reference
     policy: Policy
+
+
+@dataclass(frozen=True)
+class Watched(Standing):
+    """What is live, and what it promised. `flagged` and `prevalence` are shares of the holdout,
+    `calibration` is its error there.
+    """
+
     promise: Promise
     flagged: Measured
     prevalence: Measured
@@ -98,7 +105,7 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
             threshold=threshold,
         ),
         *by_lot(ripe, by_lot_of),
-        *_fresh(watched, days, labels, today),
+        *fresh(watched, days, labels, today),
         *data,
         *answer_findings(days, watched.flagged.share, watched.flagged.of),
         *prevalence(
@@ -142,9 +149,9 @@ def judge(watched: Watched, days: Sequence[Day], labels: Settled, today: datetim
         weeks=_weeks(watched, days, ripe, below),
         rows=sum(day.rows for day in days),
         days=sum(1 for day in days if day.rows),
-        notes=(*_notes(watched, days, labels, start), *guessed),
-        newest_answer=max((day.day for day in days if day.rows), default=""),
-        newest_label=_day_of(labels.newest).isoformat() if labels.newest else "",
+        notes=(*notes(watched, days, labels, start), *guessed),
+        newest_answer=newest_answer(days),
+        newest_label=newest_label(labels),
     )
 
 
@@ -174,8 +181,18 @@ def year_of(since: datetime.date, today: datetime.date) -> datetime.date:
     return since + datetime.timedelta(days=years * DAYS)
 
 
-def _fresh(
-    watched: Watched, days: Sequence[Day], labels: Settled, today: datetime.date
+def newest_answer(days: Sequence[Day]) -> str:
+    """The day of the newest answer, empty for none."""
+    return max((day.day for day in days if day.rows), default="")
+
+
+def newest_label(labels: Settled) -> str:
+    """The day from which the newest label was known, empty for none."""
+    return _day_of(labels.newest).isoformat() if labels.newest else ""
+
+
+def fresh(
+    watched: Standing, days: Sequence[Day], labels: Settled, today: datetime.date
 ) -> list[Finding]:
     """Whether answers and labels still come in."""
     monitor = watched.policy.monitor
@@ -205,12 +222,12 @@ def _day_of(second: int) -> datetime.date:
     return datetime.date(1970, 1, 1) + datetime.timedelta(seconds=second)
 
 
-def _notes(
-    watched: Watched, days: Sequence[Day], labels: Settled, start: datetime.date
+def notes(
+    watched: Standing, days: Sequence[Day], labels: Settled, start: datetime.date
 ) -> tuple[str, ...]:
     """What a reader has to know beside the findings."""
     monitor = watched.policy.monitor
-    notes = [
+    told = [
         (
             f'If the model keeps its promise, the year from {start} on ever says "act" with a'
             f" chance of at most {percent(monitor.level)}, however often it is looked at."
@@ -218,31 +235,38 @@ def _notes(
         f"An outcome counts {monitor.maturity_days} days after the answer.",
     ]
     if labels.conflicting:
-        notes.append(f"{labels.conflicting} ids have labels that contradict each other: left out.")
+        told.append(f"{labels.conflicting} ids have labels that contradict each other: left out.")
     early = sum(day.outcomes.early for day in days)
     if early:
-        notes.append(f"{early} labels were known before the answer and say nothing about it.")
+        told.append(f"{early} labels were known before the answer and say nothing about it.")
     broken = sum(day.broken for day in days)
     if broken:
-        notes.append(f"{broken} lines of the log cannot be read.")
+        told.append(f"{broken} lines of the log cannot be read.")
     logged = {column.key for column in watched.contract.features}
     hidden = [part.name for part in watched.contract.segments if part.column not in logged]
     if hidden:
-        notes.append(f"Not in the log, and so not judged by group: {', '.join(hidden)}.")
-    return tuple(notes)
+        told.append(f"Not in the log, and so not judged by group: {', '.join(hidden)}.")
+    return tuple(told)
+
+
+def by_week(days: Sequence[Day], start: datetime.date) -> list[tuple[int, list[Day]]]:
+    """The days that have rows by the number of their week, counted from the first day of the
+    year.
+    """
+    found: dict[int, list[Day]] = {}
+    for day in days:
+        at = (datetime.date.fromisoformat(day.day) - start).days
+        if at >= 0 and day.rows:
+            found.setdefault(at // _WEEK, []).append(day)
+    return sorted(found.items())
 
 
 def _weeks(
     watched: Watched, days: Sequence[Day], ripe: Matured, below: np.ndarray
 ) -> tuple[Week, ...]:
-    """The weeks that have a row, counted from the first day of the year."""
-    by_week: dict[int, list[Day]] = {}
-    for day in days:
-        at = (datetime.date.fromisoformat(day.day) - ripe.start).days
-        if at >= 0 and day.rows:
-            by_week.setdefault(at // _WEEK, []).append(day)
+    """The weeks that have a row."""
     weeks = []
-    for number, inside in sorted(by_week.items()):
+    for number, inside in by_week(days, ripe.start):
         part = slice(number * _WEEK, (number + 1) * _WEEK)
         positives = int(ripe.positives[part].sum())
         rows = sum(day.rows for day in inside)

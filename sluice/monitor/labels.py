@@ -26,9 +26,10 @@ _CLOCKS = datetime.timedelta(minutes=10)  # by which two clocks may differ
 class Label(Struct, frozen=True, omit_defaults=True):
     """What became of the row that an answer of the service was about.
 
-    `id` is that of the answer, `outcome` 1 for a positive and 0 for a negative, `known_at` the
-    second since 1970 from which it was known. `acted` says that somebody acted upon the row because
-    of what the model said: its outcome is then also that of the action.
+    `id` is that of the answer, `outcome` 1 for a positive and 0 for a negative, or the place of the
+    class where there are several, `known_at` the second since 1970 from which it was known. `acted`
+    says that somebody acted upon the row because of what the model said: its outcome is then also
+    that of the action.
     """
 
     id: str
@@ -39,8 +40,8 @@ class Label(Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Settled:
-    """What holds: by id the outcome (1, 0 or UNCLEAR) and the second since 1970 from which it was
-    known.
+    """What holds: by id the outcome, as a `Label` has it or UNCLEAR, and the second since 1970 from
+    which it was known.
 
     `repeated` labels say what another one says, `corrected` ids have an older label that says
     otherwise, `conflicting` ids have two of the same second that contradict each other: they are
@@ -70,10 +71,11 @@ def read_labels(
 ) -> list[Label]:
     """The labels in the rows of a table, each with the number of its line.
 
-    An outcome is one of the two values of the target; a time without a zone is UTC. Raises Refused,
+    An outcome is one of the values of the target; a time without a zone is UTC. Raises Refused,
     naming line and column, for the first that is wrong: a file is taken whole or not at all.
     """
-    outcomes = {target.positive: 1, target.negative: 0}
+    outcomes = {name: place for place, name in enumerate(target.outcomes)}
+    named = target.classes or (target.positive, target.negative)
     labels = []
     for line, row in rows:
         where = f"{source}, line {line}"
@@ -82,7 +84,7 @@ def read_labels(
             raise _refused(where, "id", name, f"a text of 1 to {_LONGEST} characters")
         outcome = (row.get("outcome") or "").strip()
         if outcome not in outcomes:
-            raise _refused(where, "outcome", outcome, " or ".join(outcomes))
+            raise _refused(where, "outcome", outcome, " or ".join(named))
         known = _moment((row.get("known_at") or "").strip(), where)
         if known > now + _CLOCKS:
             raise _refused(where, "known_at", known.isoformat(), "a time that has been")

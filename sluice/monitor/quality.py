@@ -222,10 +222,14 @@ def prevalence(
 
 
 def by_lot(labels: Matured, share: float) -> list[Finding]:
+    """As `enough_by_lot`, of these labels."""
+    return enough_by_lot(int(labels.everyone.sum()), int(labels.losses.sum()), share)
+
+
+def enough_by_lot(everyone: int, labelled: int, share: float) -> list[Finding]:
     """Whether as many rows have a label as were to be drawn by lot: of fewer, some outcomes did not
     come, and those that did may be others.
     """
-    everyone, labelled = int(labels.everyone.sum()), int(labels.losses.sum())
     if not share or not everyone:
         return []
     chance = _OF_LOT * np.sqrt(share * (1 - share) / everyone)

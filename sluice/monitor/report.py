@@ -19,10 +19,22 @@ class Finding(Struct, frozen=True, kw_only=True):
     column: str = ""
 
 
+class LiveClass(Struct, frozen=True, kw_only=True):
+    """One of several classes, by the labels that had time to come in: its rows, and its recall
+    beside the one that the release was measured at. `recall` is None without rows.
+    """
+
+    name: str
+    rows: int
+    recall: float | None
+    promised: float
+
+
 class Live(Struct, frozen=True, kw_only=True):
     """How good the model is, by the labels that had time to come in. Shares are None where nothing
     is known; `below` is what recall is surely below, 1 where that is not sure of any share.
-    `estimate` is a recall without labels, where labels are few and it may be made.
+    `estimate` is a recall without labels, where labels are few and it may be made. Of several
+    classes recall is the mean over these, and there are no positives.
     """
 
     labelled: int
@@ -36,7 +48,8 @@ class Live(Struct, frozen=True, kw_only=True):
 
 class Week(Struct, frozen=True, kw_only=True):
     """Seven days from `start` on. Recall is of the labels that had time to come in; `drift` is the
-    effect size of each column against the training rows.
+    effect size of each column against the training rows. Of several classes `positives` counts all
+    rows with such a label, and none is flagged.
     """
 
     start: str
@@ -49,20 +62,26 @@ class Week(Struct, frozen=True, kw_only=True):
 
 
 class Happened(Struct, frozen=True):
-    """Something that happened to the model: the day, and a sentence."""
+    """Something that happened to the model: the day, and a sentence. What moves what is live has a
+    kind (release, rollback, canary) and a mark, the few words beside its line in a picture.
+    """
 
     day: str
     what: str
+    kind: str = ""
+    mark: str = ""
 
 
 class Promised(Struct, frozen=True, kw_only=True):
-    """What the release was measured at on its holdout, and the anchor's recall."""
+    """What the release was measured at on its holdout, and the anchor's recall. Of several classes
+    these are means over them, and there is neither a share flagged nor one of positives.
+    """
 
     recall: float
     precision: float
     brier: float
-    flagged: float
-    prevalence: float
+    flagged: float | None
+    prevalence: float | None
     anchor: float | None = None
 
 
@@ -70,6 +89,7 @@ class Report(Struct, frozen=True, kw_only=True):
     """The report on one model on one day. `release` is its number, `since` the day it became live;
     `level` is the chance that a year without a change ever says "act". `newest_answer` and
     `newest_label` are days, empty where there is none; `story` is what happened, oldest first.
+    `classes` are those of the target where it has several.
     """
 
     schema: int = 1
@@ -90,6 +110,7 @@ class Report(Struct, frozen=True, kw_only=True):
     story: tuple[Happened, ...] = ()
     newest_answer: str = ""
     newest_label: str = ""
+    classes: tuple[LiveClass, ...] = ()
 
 
 def verdict_of(findings: tuple[Finding, ...]) -> str:

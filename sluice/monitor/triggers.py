@@ -149,15 +149,14 @@ def reasons_of(report: Report, runs: Sequence[Run], policy: TriggerPolicy) -> tu
     return tuple(reasons)
 
 
-def story(judged: Sequence[tuple[Run, str]], held: Triggers) -> tuple[Happened, ...]:
-    """What happened: candidates with how they ended, why those of a trigger began, and what a
-    person let go on; oldest first.
+def story(
+    judged: Sequence[tuple[Run, str]], held: Triggers, moved: Sequence[Happened] = ()
+) -> tuple[Happened, ...]:
+    """What happened: candidates with how they ended, why those of a trigger began, what a person
+    let go on, and what else `moved` what is live; oldest first.
     """
     # A number says what came first, whatever the clocks say; a start lies behind the number before.
-    told = [
-        (run.release, Happened(run.day.isoformat(), f"Release {run.release}: {how}."))
-        for run, how in judged
-    ]
+    told = [(run.release, _judged(run, how)) for run, how in judged]
     for start in held.starts:
         why = " ".join(f"{reason.kind}: {reason.sentence}" for reason in start.reasons)
         what = f"A candidate began by itself, for {why}"
@@ -165,11 +164,22 @@ def story(judged: Sequence[tuple[Run, str]], held: Triggers) -> tuple[Happened, 
             what += f" It came to no verdict: {start.outcome}."
         told.append((start.after, Happened(start.day, what)))
     ordered = [happened for _, happened in sorted(told, key=lambda entry: entry[0])]
-    for closing in held.closings:
-        later = sum(happened.day <= closing.day for happened in ordered)
-        what = f"{closing.who} closed the breaker: {closing.why}"
-        ordered.insert(later, Happened(closing.day, what))
+    closings = [
+        Happened(closing.day, f"{closing.who} closed the breaker: {closing.why}")
+        for closing in held.closings
+    ]
+    for other in (*moved, *closings):
+        later = sum(happened.day <= other.day for happened in ordered)
+        ordered.insert(later, other)
     return tuple(ordered)
+
+
+def _judged(run: Run, how: str) -> Happened:
+    """How a candidate ended; one that went live has a mark."""
+    what = f"Release {run.release}: {how}."
+    if how != "promoted":
+        return Happened(run.day.isoformat(), what)
+    return Happened(run.day.isoformat(), what, "release", f"release {run.release}")
 
 
 def refuses(report: Report) -> bool:

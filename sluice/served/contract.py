@@ -14,15 +14,18 @@ from sluice.served.contract_sorts import (
     check_categories,
     check_dates_are_used,
     check_of_classes,
+    check_of_number,
     check_role,
 )
 from sluice.served.contract_words import read_statements, read_tiers, read_words
 from sluice.served.days import day_of, number_of, written
 from sluice.served.expressions import Expression, Scope, parse
+from sluice.served.quantity import Quantity, read_decimals
 from sluice.served.reading import UTF8_WITH_POINTS, Reading, read_reading
 from sluice.served.tiers import NEUTRAL_TIERS, Tiers
 from sluice.served.words import (
     NEUTRAL_OF_CLASSES,
+    NEUTRAL_OF_NUMBER,
     NEUTRAL_STATEMENTS,
     NEUTRAL_WORDS,
     Statements,
@@ -70,6 +73,7 @@ TARGET_KEYS = (
     "negative_label",
     "singular",
     "plural",
+    "decimals",
 )
 
 
@@ -174,8 +178,8 @@ class Target:
     """The column to predict: its key, its two values, the labels that are shown for them.
 
     `words` say what a positive is called. Where the column has more than two values, these are the
-    `classes`, in the order of the contract; then there is no positive and no negative, and `words`
-    say what a row is called.
+    `classes`, in the order of the contract; where it is a number, `quantity` says which answers are
+    plausible. Then there is no positive and no negative, and `words` say what a row is called.
     """
 
     column: str
@@ -185,6 +189,7 @@ class Target:
     negative_label: str
     words: Words = NEUTRAL_WORDS
     classes: tuple[str, ...] = ()
+    quantity: Quantity | None = None
 
     @property
     def several(self) -> bool:
@@ -193,7 +198,11 @@ class Target:
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """What a row can turn out to be, in the order of the numbers that stand for it."""
+        """What a row can turn out to be, in the order of the numbers that stand for it; nothing
+        is listed where that is a number itself.
+        """
+        if self.quantity:
+            return ()
         return self.classes or (self.negative, self.positive)
 
 
@@ -301,11 +310,14 @@ def _contract(source: str, raw: Table) -> Contract:
     target = _target(source, columns, table(source, raw, "target", needed=True), Words(row, rows))
     if target.several:
         check_of_classes(source, columns)
-    if target.several and "tiers" in raw:
+    if target.quantity:
+        check_of_number(source, columns)
+    if (target.several or target.quantity) and "tiers" in raw:
         fix = "Leave them out: tiers are of the probability of one positive class."
-        what = f"are given and the target has {len(target.classes)} classes"
-        raise fail(source, TOP, "tiers", what, fix)
+        has = f"has {len(target.classes)} classes" if target.several else "is a number"
+        raise fail(source, TOP, "tiers", f"are given and the target {has}", fix)
     neutral = NEUTRAL_OF_CLASSES if target.several else NEUTRAL_STATEMENTS
+    neutral = NEUTRAL_OF_NUMBER if target.quantity else neutral
     return Contract(
         title=str(raw.get("title", "")),
         text=str(raw.get("text", "")),
@@ -426,12 +438,9 @@ def _key(source: str, place: str, spec: Table, made: str) -> str:
 
 
 def _check_target(source: str, place: str, column: Column) -> None:
-    """Refuse a target that is a number, and one with more values than anybody tells apart."""
+    """Refuse a target with more values than anybody tells apart."""
     if column.role != "target":
         return
-    if column.numeric:
-        fix = 'Classes are predicted: write kind = "category" and values = ["0", "1"], as texts.'
-        raise fail(source, place, "kind", f"is {column.kind} and its role is target", fix)
     if len(column.values) > _MOST_CLASSES:
         what = (
             f"has {len(column.values)} entries and its role is target; at most {_MOST_CLASSES} are"
@@ -674,8 +683,21 @@ def _target(source: str, columns: tuple[Column, ...], spec: Table, row: Words) -
     if spec.get("column") != column.name:
         fix = f'"{column.name}" has role target.'
         raise fail(source, place, "column", f"is {spec.get('column')!r}", fix)
+    if column.numeric:
+        _require_no_side(source, place, column, spec, "is a number", ("column", "decimals"))
+        quantity = Quantity(
+            unit=column.unit or None,
+            low=float(cast(float, column.minimum)),
+            high=float(cast(float, column.maximum)),
+            decimals=read_decimals(source, place, spec, whole=column.kind == "integer"),
+        )
+        return Target(column.key, "", "", "", "", row, (), quantity)
+    if "decimals" in spec:
+        fix = "Leave it out: digits are shown of a number."
+        raise fail(source, place, "decimals", f"is given and {column.name} is no number", fix)
     if len(column.values) > 2:
-        _require_no_side(source, place, column, spec)
+        has = f"has {len(column.values)} values"
+        _require_no_side(source, place, column, spec, has, ("column",))
         return Target(column.key, "", "", "", "", row, column.values)
     positive = spec.get("positive")
     negative = spec.get("negative")
@@ -693,10 +715,17 @@ def _target(source: str, columns: tuple[Column, ...], spec: Table, row: Words) -
     )
 
 
-def _require_no_side(source: str, place: str, column: Column, spec: Table) -> None:
-    """Refuse a positive or negative where the column has more than two values."""
+def _require_no_side(
+    source: str, place: str, column: Column, spec: Table, has: str, allowed: tuple[str, ...]
+) -> None:
+    """Refuse a positive or negative where the column has more than two values, or is a number."""
     for key in spec:
-        if key != "column":
-            what = f"is given and {column.name} has {len(column.values)} values"
+        if key not in allowed:
+            what = f"is given and {column.name} {has}"
             fix = f"Leave it out: each value is a class. Or join {column.name} to two values."
+            if column.numeric:
+                fix = (
+                    "Leave it out to predict the number itself; of two classes write"
+                    ' kind = "category" and values = ["0", "1"], as texts.'
+                )
             raise fail(source, place, key, what, fix)

@@ -41,6 +41,15 @@ def check_of_classes(source: str, columns: Sequence["Column"]) -> None:
             raise fail(source, place, "monotone", f"is {column.monotone!r}", fix)
 
 
+def check_of_number(source: str, columns: Sequence["Column"]) -> None:
+    """Refuse what needs a positive class, where the target is a number."""
+    for column in columns:
+        place = f'column "{column.name}"'
+        if column.encoding == "target":
+            fix = 'It takes the share of positives: write encoding = "frequency".'
+            raise fail(source, place, "encoding", "is 'target' and the target is a number", fix)
+
+
 def check_categories(source: str, place: str, column: "Column") -> None:
     """Refuse `other`, `minimum_count` and `encoding` where they mean nothing."""
     stated = {

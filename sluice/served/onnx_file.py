@@ -19,15 +19,19 @@ _CONVERTED = "Add ArgMax Cast Concat Gather Identity Less Mul Reshape"
 _CONVERTED_ML = (
     "ArrayFeatureExtractor LinearClassifier Normalizer OneHotEncoder TreeEnsembleClassifier"
 )
+# What it makes of the same families where the target is a number, and what
+# sluice/model/fit/conversion.py puts behind them to keep answers in their range.
+_OF_NUMBERS = "Clip"
+_OF_NUMBERS_ML = "LinearRegressor TreeEnsembleRegressor"
 # What it makes of look-ups and missing numbers (sluice/model/fit/coding.py).
 _CODED = "Imputer LabelEncoder"
 # What a fleet has besides (sluice/fleet/graph.py).
 _FLEET = "Sigmoid"
 # What the drills of the gate put behind such a model, to make faulty ones.
-_DRILLED = "Clip Div MatMul Sin Sub Sum"
+_DRILLED = "Div MatMul Sin Sub Sum"
 OPERATORS = frozenset(
-    [("", name) for name in f"{_CONVERTED} {_FLEET} {_DRILLED}".split()]
-    + [("ai.onnx.ml", name) for name in f"{_CONVERTED_ML} {_CODED}".split()]
+    [("", name) for name in f"{_CONVERTED} {_OF_NUMBERS} {_FLEET} {_DRILLED}".split()]
+    + [("ai.onnx.ml", name) for name in f"{_CONVERTED_ML} {_OF_NUMBERS_ML} {_CODED}".split()]
 )
 LARGEST = 64 << 20  # bytes of a file; the largest of our own have some megabytes
 MOST_NODES = 20_000  # one feature needs about ten

@@ -21,7 +21,7 @@ import numpy as np
 from sluice.served.contract import Column, Contract
 from sluice.served.encoding import Layout, mixed, positions, read_day
 from sluice.served.histograms import NO_ROWS, Histogram
-from sluice.served.scoring import Session, score_matrix
+from sluice.served.scoring import PROBABILITIES, Session, output_of, score_matrix
 
 BACKGROUND = 32  # rows that a row is compared with
 _LARGEST_RUN = 20_000  # rows that the model is asked about in one call; bounds the memory
@@ -32,8 +32,9 @@ class Background:
     """What rows are compared with, made once for a model.
 
     `numbers` is float64, shape (background, features); `scores`, shape (background,), are their
-    probabilities and `baseline` the mean of these. `orders` has for each background row an order of
-    the columns, shape (background, features), which is also gone through backwards.
+    probabilities, or the numbers that are answered, and `baseline` the mean of these. `orders` has
+    for each background row an order of the columns, shape (background, features), which is also
+    gone through backwards.
     `taken`, boolean, shape (background, 2, features - 1, features), says which columns have the
     value of the explained row after each step but the last.
     """
@@ -43,6 +44,7 @@ class Background:
     baseline: float
     orders: np.ndarray
     taken: np.ndarray
+    output: str = PROBABILITIES
 
     @property
     def cost(self) -> int:
@@ -52,7 +54,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each column adds to each score, in probability, and the standard error of that.
+    """What each column adds to each score, in its unit, and the standard error of that.
 
     Both are float64, shape (rows, features). `values` of a row sum up to its score less the
     baseline.
@@ -81,8 +83,9 @@ def background(
         spread.append(values[random.order(rows)])
     numbers = np.column_stack(spread)
     orders = np.array([random.order(numbers.shape[1]) for _ in range(rows)])
-    scores = score_matrix(session, mixed(layout, numbers))
-    return Background(numbers, scores, float(scores.mean()), orders, _taken(orders))
+    output = output_of(contract)
+    scores = score_matrix(session, mixed(layout, numbers), output)
+    return Background(numbers, scores, float(scores.mean()), orders, _taken(orders), output)
 
 
 def contributions(
@@ -90,8 +93,8 @@ def contributions(
 ) -> Contributions:
     """What each column adds to these scores.
 
-    `numbers` is float64, shape (rows, features), `scores` float64, shape (rows,), the probabilities
-    of these rows. Asks the model about `at.cost` rows for each row.
+    `numbers` is float64, shape (rows, features), `scores` float64, shape (rows,), what is answered
+    to these rows. Asks the model about `at.cost` rows for each row.
     """
     step = max(1, _LARGEST_RUN // max(1, at.cost))
     values = np.empty(numbers.shape)
@@ -118,7 +121,8 @@ def _paths(
     paths[..., 0] = at.scores[None, :, None]
     paths[..., -1] = scores[:, None, None]
     if len(between):
-        paths[..., 1:-1] = score_matrix(session, mixed(layout, between)).reshape(shape[:4])
+        scored = score_matrix(session, mixed(layout, between), at.output)
+        paths[..., 1:-1] = scored.reshape(shape[:4])
     return paths
 
 

@@ -25,6 +25,7 @@ _SIGNATURES = {
     b"SQLite format 3": "an SQLite database",
     b"ARROW1": "an Arrow file",
 }
+_POINTER = b"version https://git-lfs.github.com/spec/"  # what stands in the place of a large file
 _SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
@@ -68,7 +69,8 @@ def as_utf8(data: bytes, contract: Contract, source: str, advice: str = "") -> b
 def check_bytes(data: bytes, source: str, advice: str = "") -> None:
     """Refuse bytes that are no UTF-8 text.
 
-    Looked for in this order: empty, another format, UTF-16 or 32, binary, another encoding.
+    Looked for in this order: empty, a pointer of git-lfs, another format, UTF-16 or 32, binary,
+    another encoding.
     `source` names the file in messages. `advice` says how to save the table anew; the default is
     for those who have a command line and read Parquet. Raises TableRefused.
     """
@@ -76,6 +78,10 @@ def check_bytes(data: bytes, source: str, advice: str = "") -> None:
     if not head.removeprefix(_BOM).strip() and not data.removeprefix(_BOM).strip():
         fix = "Export it again: a header line and one line a row."
         raise TableRefused("empty", f"{source} is empty; a table is required", fix)
+    if head.removeprefix(_BOM).startswith(_POINTER):
+        what = f"{source} is a pointer of git-lfs and not the table itself; the table is required"
+        fix = f"Type `git lfs pull --include {quote(source)}` in its repository, and give it again."
+        raise TableRefused("a pointer of git-lfs", what, fix)
     for signature, sort in _SIGNATURES.items():
         if head.startswith(signature):
             what = f"{source} is {sort}; a CSV is required"
@@ -281,9 +287,10 @@ def ragged(
     what = f"{source} has {counted} in line {line}; {expected} are required by its header"
     if len(rows) > 1:
         what += f" ({len(rows)} such lines)"
-    return TableRefused(
-        "not a CSV", what, f'Put a value with {named} in quotes: "like{separator} this".'
-    )
+    fix = f'Put a value with {named} in quotes: "like{separator} this".'
+    if {fields for _, fields in rows} == {expected + 1}:
+        fix = f"Take {named} out at the end of each line, or name a column for it. {fix}"
+    return TableRefused("not a CSV", what, fix)
 
 
 def open_quote(data: bytes, source: str) -> TableRefused:

@@ -64,3 +64,17 @@ NEUTRAL_OF_CLASSES = replace(
         "It errs: some rows are answered with another class than theirs.",
     ),
 )
+# The same of a model that answers with a number.
+NEUTRAL_OF_NUMBER = replace(
+    NEUTRAL_STATEMENTS,
+    limits=(
+        "An answer is what is expected among rows like those it learnt from; it never says how one"
+        " row will turn out.",
+        *NEUTRAL_STATEMENTS.limits[1:-1],
+        "It errs both ways: some rows turn out higher than their answer and some lower.",
+    ),
+    duties=(
+        NEUTRAL_STATEMENTS.duties[0].replace("score", "answer"),
+        *NEUTRAL_STATEMENTS.duties[1:],
+    ),
+)

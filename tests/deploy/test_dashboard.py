@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import deliveries
 from support.asgi import client as connected
 from support.model_artifacts import PROJECT, small_artifact
 
@@ -35,6 +36,18 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         found = client.get("/metrics").text
     for end in ends:
         end()
+    return found + of_a_number(folder)
+
+
+def of_a_number(folder: Path) -> str:
+    """What the service of a model of a number tells."""
+    served = load_served(deliveries.artifact(folder / "number"), "deliveries:tag", "")
+    app, ends = process.start(served, Settings())
+    with connected(app) as client:
+        client.post("/predict", json=example(served.model.contract))
+        found: str = client.get("/metrics").text
+    for end in ends:
+        end()
     return found
 
 
@@ -43,7 +56,9 @@ def test_every_query_names_what_there_is(dashboard: Any, text: str) -> None:
     assert len(queries) >= 13
     for query in queries:
         for name, labels in re.findall(r"((?:sluice|bentoml)_\w+)\{([^}]*)\}", query):
-            series = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
+            series = [
+                line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))
+            ]
             assert series, name
             wanted = set(re.findall(r"(\w+)=", labels)) | set(
                 re.findall(r"by \(([^)]*)\)", query)[0].split(",") if "by (" in query else ()

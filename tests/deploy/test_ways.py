@@ -90,6 +90,31 @@ def test_every_way_runs_the_one_image_that_a_release_names(
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_no_way_leads_to_the_page_or_to_metrics(way: str, ways: dict[str, list[Document]]) -> None:
+    [container] = pod_of(ways[way])["containers"]
+    said = {one["name"]: one.get("value", "") for one in container["env"]}
+    assert said["SLUICE_PAGE"] == "0"
+    assert said["SLUICE_API_KEYS"]
+    assert said["SLUICE_METRICS_BIND"].endswith(":3001")
+    paths, ports, metrics = set(), set(), set()
+    for document in ways[way]:
+        spec = document.get("spec", {})
+        match document["kind"]:
+            case "HTTPRoute":
+                matches = [match for rule in spec["rules"] for match in rule["matches"]]
+                paths |= {(one["path"]["type"], one["path"]["value"]) for one in matches}
+            case "Service":
+                ports |= {port["targetPort"] for port in spec["ports"]}
+            case "NetworkPolicy":
+                for allowed in spec["ingress"]:
+                    if 3001 in [port["port"] for port in allowed["ports"]]:
+                        metrics |= {str(peer) for peer in allowed["from"]}
+    assert paths <= {("Exact", "/predict"), ("Exact", "/predict_batch")}
+    assert ports <= {"http"}
+    assert len(metrics) == 1 and "monitoring" in metrics.pop()
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_every_document_is_valid_and_restricted(
     way: str, ways: dict[str, list[Document]], crds: Path
 ) -> None:

@@ -55,6 +55,23 @@ def test_another_argument_is_a_usage_error() -> None:
     assert column_docs.main(["--chek"]) == 2
 
 
+WORDS = {
+    "attrition": ("one employee", "Protected columns", "whether Attrition is Left.", "recall,"),
+    "pumps": ("one pump", "", "whether Found is sound, worn bearing or blocked.", "mean recall"),
+}
+
+
+@pytest.mark.parametrize("model", WORDS)
+def test_rows_roles_and_outcomes_are_named_as_the_contract_names_them(model: str) -> None:
+    row, protected, outcome, measure = WORDS[model]
+    _, _, rest = column_docs.page().partition(f"models/{model}/contract.toml`]")
+    section = rest.partition("\n## ")[0]
+    assert f"Each row is {row}." in section
+    assert ("Protected columns serve" in section) == bool(protected)
+    assert outcome in section
+    assert f"s whose {measure}" in section
+
+
 @pytest.mark.parametrize("model", models(ROOT))
 def test_every_column_stands_there_once(model: str) -> None:
     contract = load_contract(

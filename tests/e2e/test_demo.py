@@ -138,7 +138,7 @@ def test_a_touched_file_changes_nothing(demo: Demo) -> None:
 
 
 def test_a_changed_holdout_cell_trains_and_builds_nothing(demo: Demo, held: Watched) -> None:
-    assert held.ended.last == "Hold: the champion of attrition stays; nothing was committed."
+    assert held.ended.last == "Refused: nothing of attrition was built or committed."
     assert {name for name, mark in steps(held.ended).items() if mark == "○"} == {"Tune", "Train"}
     assert set(steps(held.ended)) < set(steps(demo.ended))
     assert log(demo.clone)[0].split(" ", 1)[0] == demo.ended.shown("Commit")

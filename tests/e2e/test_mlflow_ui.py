@@ -29,7 +29,7 @@ def test_the_address_shows_the_runs_by_release_and_verdict(
         asked = foreign(page)
         page.goto(address)
         expect(page.get_by_text("release 1, PROMOTE").first).to_be_visible()
-        expect(page.get_by_text("not released: HOLD").first).to_be_visible()
+        expect(page.get_by_text("not released: NOT PROMOTED").first).to_be_visible()
         expect(page.get_by_text("sample:models.attrition.sample").first).to_be_visible()
         page.screenshot(path=tmp_path / "runs.png")
         page.get_by_text("release 1, PROMOTE").first.click()

@@ -79,8 +79,9 @@ def up(
 
 def test_it_says_what_runs_when_and_where_to_click(up: Up) -> None:
     lines = up.printed.splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "attrition-release   by hand",
+        "attrition-fleet     by hand",
         "attrition-monitor   every 1 minute (UTC)",
         "attrition-rollback  by hand",
         "attrition-reconcile by hand",

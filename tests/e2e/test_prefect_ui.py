@@ -48,8 +48,8 @@ def artifact(page: Page, name: str) -> None:
 
 def test_the_run_is_named_and_says_how_it_ended(run: Page, tmp_path: Path) -> None:
     expect(run.get_by_text(re.compile(r"^attrition candidate [0-9a-f]{8}$")).first).to_be_visible()
-    expect(run.get_by_text("Hold", exact=True).first).to_be_visible()
-    for tag in ("attrition", "HOLD", "production"):
+    expect(run.get_by_text("Refused", exact=True).first).to_be_visible()
+    for tag in ("attrition", "NOT PROMOTED", "production"):
         expect(run.get_by_text(tag, exact=True).first).to_be_visible()
     assert run.get_by_text(re.compile("^process ")).count() == 0
     run.screenshot(path=tmp_path / "run.png", full_page=True)
@@ -71,30 +71,30 @@ def test_its_steps_are_there_by_name(run: Page) -> None:
 
 def test_its_log_says_what_each_step_found(run: Page) -> None:
     expect(run.get_by_text(re.compile(r"Tune: hit, ")).first).to_be_visible()
-    expect(
-        run.get_by_text(re.compile(r"Score holdout: done, .*Recall \d+\.\d %")).first
-    ).to_be_visible()
+    scored = re.compile(r"Score holdout: done, .*[\d,]+ rows scored")
+    expect(run.get_by_text(scored).first).to_be_visible()
+    assert run.get_by_text(re.compile(r"Score holdout: .*Recall \d")).count() == 0
 
 
 def test_the_cards_tell_the_verdict_before_they_are_opened(run: Page) -> None:
     tab(run, "Artifacts")
-    expect(run.get_by_text(re.compile(r"^HOLD: recall 0\.\d{4} \[")).first).to_be_visible()
+    expect(run.get_by_text("NOT PROMOTED", exact=True).first).to_be_visible()
 
 
 def test_the_verdict_and_its_rules_are_there(run: Page, tmp_path: Path) -> None:
     artifact(run, "attrition-verdict")
-    expect(run.get_by_role("heading", name="HOLD: attrition")).to_be_visible()
+    expect(run.get_by_role("heading", name="NOT PROMOTED: attrition")).to_be_visible()
+    said = "On the validation rows, which decide nothing"
+    expect(run.get_by_text(said, exact=True).first).to_be_visible()
     expect(run.get_by_text("Recall floor")).to_be_visible()
     run.screenshot(path=tmp_path / "verdict.png", full_page=True)
 
 
-def test_the_table_of_metrics_is_there(run: Page, held: Watched, tmp_path: Path) -> None:
-    artifact(run, "attrition-metrics")
-    words = held.ended.shown("Verdict").split()
-    recall = float(words[words.index("recall") + 1])
-    row = run.get_by_role("row").filter(has_text="Recall").first
-    expect(row).to_contain_text(f"{100 * recall:.1f} %")
-    run.screenshot(path=tmp_path / "metrics.png", full_page=True)
+def test_of_what_is_not_promoted_no_metrics_are_there(run: Page, held: Watched) -> None:
+    tab(run, "Artifacts")
+    expect(run.get_by_text("attrition-verdict", exact=True).first).to_be_visible()
+    assert run.get_by_text("attrition-metrics", exact=True).count() == 0
+    assert held.ended.shown("Verdict") == "NOT PROMOTED"
 
 
 def test_nobody_else_hears_of_it(run: Page) -> None:

@@ -120,8 +120,9 @@ def test_own_data(second: Clone, changed: Path) -> None:
 
 def test_in_one_home_a_champion_of_generated_rows_is_told(second: Clone, changed: Path) -> None:
     command = f".venv/bin/sluice release attrition --data {changed}"
-    released = done(second, command, SLUICE_HOME=str(state(second)))
-    assert released.last == "Hold: the champion of attrition stays; nothing was committed."
+    released = run(second, command, SLUICE_HOME=str(state(second)))
+    assert released.code == 3, released.stdout + released.stderr
+    assert released.last == "Refused: nothing of attrition was built or committed."
     assert released.shown("Champion").startswith(
         "Release 1, the champion, was trained on generated rows, "
     )
@@ -163,9 +164,10 @@ def test_a_floor_out_of_reach_is_refused_with_its_numbers(second: Clone) -> None
     assert ended.code == 3
     assert (outcome["outcome"], outcome["verdict"], outcome["digest"], outcome["commit"]) == (
         "refused",
-        "REJECT",
+        "NOT PROMOTED",
         "",
         "",
     )
-    assert "0.99" in outcome["sentence"]
+    said = outcome["sentence"].partition("On the validation rows, which decide nothing, ")[2]
+    assert "at least 0.99 is required" in said
     assert git(manifests(second), "rev-parse", "main") == before

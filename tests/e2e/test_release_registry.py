@@ -122,15 +122,19 @@ def empty_disk(
     """
     home = scratch / "runner"
     assert first["outcome"] == "promoted"
-    return home, release(second, home, team, "--data", changed)
+    command = [*RELEASE, "--data", changed]
+    ended = run(second, command, SLUICE_HOME=str(home), **team.settings)
+    assert ended.code == 3, ended.stderr
+    return home, json.loads(ended.stdout)
 
 
 def test_a_runner_with_an_empty_disk_finds_the_champion(
     empty_disk: tuple[Path, dict[str, str]], first: dict[str, str], team: Team
 ) -> None:
     home, outcome = empty_disk
-    assert (outcome["outcome"], outcome["tag"], outcome["commit"]) == ("hold", first["tag"], "")
-    assert outcome["sentence"].startswith("No better than release 1: ")
+    assert (outcome["outcome"], outcome["tag"], outcome["commit"]) == ("refused", first["tag"], "")
+    assert outcome["verdict"] == "NOT PROMOTED"
+    assert f"finds 0 leavers that {first['tag']} misses" in outcome["sentence"]
     assert len(list((home / "champions").iterdir())) == 1
     assert len(team.log()) == 2
 

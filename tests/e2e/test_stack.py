@@ -20,9 +20,13 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
+from support import releases
+from support.argocd import seed
+from support.git_servers import Hosted, serving
 from support.object_stores import NOBODY, s3_server
 
 from flows.adapters import process, server
+from flows.project.root import ROOT
 from scripts import stack
 
 _PROGRAMS = next(
@@ -72,6 +76,34 @@ def made(tmp_path: Path) -> Made:
     return Made(tmp_path / "stack", {"/run/stack": str(tmp_path / "stack")})
 
 
+def looked_at(made: Made, folder: Path, check: str, **given: str) -> dict[str, Any]:
+    """What `sluice doctor` finds under this name, with the settings of the stack: `given` has
+    the one that names an address; the others that do are not set.
+    """
+    lines = (made.folder / "sluice.env").read_text().splitlines()
+    told = dict(line.split("=", 1) for line in lines)
+    kept = {name: text for name, text in told.items() if not _names_a_server(name)}
+    env = {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "SLUICE_HOME": str(folder / "home"),
+        "SLUICE_PROJECT": str(releases.write(folder / "project")),
+        "SLUICE_TRACKING_URI": "",
+        **{name: made.here(text) for name, text in kept.items()},
+        **given,
+    }
+    words = ["env", "-i", *(f"{name}={text}" for name, text in env.items()), sys.executable, "-c"]
+    typed = "from sluice_command import main; main()"
+    said = process.run([*words, typed, "doctor", "--json"], check=False)
+    [found] = [one for one in json.loads(said.stdout)["findings"] if one["check"] == check]
+    return dict(found)
+
+
+def _names_a_server(variable: str) -> bool:
+    return variable.endswith(("_URI", "_URL", "_MANIFESTS", "_REGISTRY"))
+
+
 @pytest.fixture
 def database(made: Made) -> Iterator[str]:
     """PostgreSQL with the passwords of the stack, begun by its SQL; host and port."""
@@ -119,7 +151,9 @@ def started(
 
 
 @needs_postgresql
-def test_mlflow_keeps_runs_in_postgresql_and_files_in_the_store(made: Made, database: str) -> None:
+def test_mlflow_keeps_runs_in_postgresql_and_files_in_the_store(
+    made: Made, database: str, tmp_path: Path
+) -> None:
     port = server.free_port()
     with ExitStack() as servers:
         store = servers.enter_context(s3_server())
@@ -144,6 +178,8 @@ def test_mlflow_keeps_runs_in_postgresql_and_files_in_the_store(made: Made, data
         asked = ["psql", "-h", host, "-p", at, "-U", "mlflow", "-t", "-c"]
         counted = process.run([*asked, "select count(*) from runs", "mlflow"], **login)
         assert counted.stdout.strip() == "1"
+        found = looked_at(made, tmp_path, "tracking", SLUICE_TRACKING_URI=url)
+        assert (found["right"], found["found"].startswith(f"{url}, version 3.")) == (True, True)
 
 
 def _password(made: Made, name: str) -> str:
@@ -161,11 +197,15 @@ def test_prefect_starts_on_postgresql(made: Made, database: str, tmp_path: Path)
         url = started(made, "prefect", port, words, "/api/health", servers)
         with urllib.request.urlopen(f"{url}/api/admin/version", timeout=30) as answer:
             assert json.load(answer).startswith("3.")
+        found = looked_at(made, tmp_path, "Prefect", PREFECT_API_URL=f"{url}/api")
+        assert (found["right"], f"{url}/api, version 3." in found["found"]) == (True, True), found
     assert not (tmp_path / "prefect" / "prefect.db").exists()
 
 
 @needs_registry
-def test_the_registry_asks_by_tls_and_lets_in_whom_the_stack_made(made: Made) -> None:
+def test_the_registry_asks_by_tls_and_lets_in_whom_the_stack_made(
+    made: Made, tmp_path: Path
+) -> None:
     port = server.free_port()
     made.places.update({"0.0.0.0:5443": f"127.0.0.1:{port}"})
     made.places.update({"/var/lib/registry": str(made.folder / "images")})
@@ -195,9 +235,38 @@ def test_the_registry_asks_by_tls_and_lets_in_whom_the_stack_made(made: Made) ->
         assert httpx2.get(url, verify=trust, headers=told).status_code == 200
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(url)
+        # The login is kept for the port of the stack, and this one is another.
+        auth = (made.folder / "auth.json").read_text().replace(":5443", f":{port}")
+        (made.folder / "auth.json").write_text(auth)
+        place = f"localhost:{port}/team"
+        found = looked_at(made, tmp_path, "registry attrition", SLUICE_REGISTRY=place)
+        assert (found["right"], found["found"]) == (
+            True,
+            f"{place}/attrition may be read and written",
+        )
     finally:
         ran.kill()
         ran.wait()
+
+
+def test_the_doctor_reads_a_git_server_by_certificate_and_login_of_the_stack(
+    made: Made, tmp_path: Path
+) -> None:
+    """git's own server behind that certificate: Gitea is no program that can be had here."""
+    seed(tmp_path)
+    tls = (made.folder / "tls" / "server.crt", made.folder / "tls" / "server.key")
+    with serving(Hosted(tmp_path, {stack.USER: "t0ken"}), tls) as hosted:
+        address = f"{hosted.url}/manifests.git"
+        for token, right, said in (
+            ("t0ken", True, "may be pushed to"),
+            ("other", False, ""),
+        ):
+            given = {"SLUICE_MANIFESTS": address, "SLUICE_GIT_TOKEN": token}
+            folder = tmp_path / token
+            folder.mkdir()
+            found = looked_at(made, folder, "manifest repo", **given)
+            assert (found["right"], said in found["found"]) == (right, True), found
+            assert token not in found["found"]
 
 
 @needs_prometheus

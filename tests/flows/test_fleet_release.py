@@ -2,10 +2,12 @@
 and one image that serves all of it by key.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,18 +19,27 @@ from bento import process
 from bento.answers import load_served
 from bento.ops.settings import load
 from flows.audit import find_release, reproduce, verify
+from flows.cli.live.replay import Wanted, run_replay
+from flows.cli.past.history import run_history
+from flows.cli.past.lineage import run_lineage
+from flows.cli.past.verify import run_verify
+from flows.cli.releases.status import run_status
 from flows.engine.outcome import Outcome
 from flows.fleet import pipeline
 from flows.gitops import manifest_repo
+from flows.orchestration.fleet_plan import plan
 from flows.project import settings
 from sluice.errors import Refused, UsageError
 from sluice.fleet.changes import KEPT, NEW, NONE, REPLACED, Changes
+from sluice.gitops.state import Override
 from sluice.identity import folder_hash
 from sluice.served.scoring import load_model
 
 LARGE = {"Bern": 2400, "Genf": 2400, "Lyon": 2400}
 SMALL = {"Ulm": 60, "Zug": 9}
 KEYS = [*LARGE, *SMALL]
+TO_TEACH = ["validate", "split", "fleet-tune", "teach"]
+TO_IMAGE = ["fleet-write", "judge", "fleet-join", "package", "image", "smoke"]
 
 
 def changed(home: Path) -> Changes:
@@ -86,6 +97,12 @@ def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
     with pytest.raises(UsageError, match="is a fleet by 'Shop'"):
         reproduce.reproduce(settings.load(), traced, None, print)
 
+    # A plan says so, and does nothing.
+    planned = plan(fleets.asked(), COLUMN)
+    assert planned.outcome is not None and planned.outcome.outcome == "nothing to do"
+    assert {step.step for step in planned.steps if step.hit} == set(TO_TEACH)
+    assert all(step.hit for step in planned.steps)
+
     # Again: nothing is left to do, and no use of the holdout is spent.
     again = fleets.release()
     assert (again.outcome, again.release) == ("nothing to do", outcome.release)
@@ -93,6 +110,10 @@ def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
     # Another world in one shop; in the others nothing is to be gained.
     rows = fleets.table(LARGE | SMALL, lambda shop: OTHER if shop == "Genf" else USUAL, seed=2)
     fleets.point(folder / "project", rows)
+    ahead = plan(fleets.asked(), COLUMN)
+    assert ahead.outcome is None
+    assert not any(step.hit for step in ahead.steps)
+    assert [step.step for step in ahead.steps] == [*TO_TEACH, *TO_IMAGE]
     second = fleets.release()
     assert second.outcome == "promoted", second.sentence
     told = became(home)
@@ -112,6 +133,33 @@ def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
     page = (home / "evidence" / NAME / "evidence.html").read_text(encoding="utf-8")
     assert "champion kept" in page
     assert "replaced by a better one" in page
+
+
+def test_what_reads_a_release_reads_a_fleet(
+    first: tuple[Path, Outcome], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, tag = settings.load(), first[1].tag
+
+    def told(code: int) -> Any:
+        assert code == 0
+        return json.loads(capsys.readouterr().out)
+
+    status = told(run_status(given, NAME, as_json=True))
+    assert tag in json.dumps(status)
+    history = told(run_history(given, NAME, None, 20, as_json=True))
+    assert 1 in [event["release"] for event in history["events"] if event["kind"] == "release"]
+    assert told(run_verify(given, "live", NAME, as_json=True))["problems"] == []
+    lineage = told(run_lineage(given, "live", "", NAME, None, as_json=True))
+    assert NAME in json.dumps(lineage)
+    # The model trained last is none of a fleet; a release is named by its tag.
+    replayed = told(run_replay(given, NAME, Wanted(candidate=tag), as_json=True))
+    assert replayed["rows"] > 1000
+
+
+def test_an_override_is_refused_because_it_names_no_model_of_a_fleet() -> None:
+    pipeline.require_no_override("c" * 16, Override())
+    with pytest.raises(UsageError, match="an override sets 'recall_floor' aside for cccc"):
+        pipeline.require_no_override("c" * 16, Override(rule="recall_floor"))
 
 
 def test_the_service_answers_by_key_and_refuses_a_key_without_a_model(

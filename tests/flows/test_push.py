@@ -145,6 +145,17 @@ def test_a_plan_is_kept_as_data_and_so_is_why_there_is_none(
     assert "k:s" not in file.read_text()
 
 
+def test_a_plan_tells_verdict_and_change_once_they_are_known(here: Story, sluice: Sluice) -> None:
+    assert released(sluice, ["attrition"]) == [(0, "no builder")]
+    judged = json.loads(sluice("plan", "attrition", "--json").out)
+    assert judged["verdict"].startswith("PROMOTE: recall ")
+    assert judged["diff"] == ""  # there is no image yet
+    releases.keep_image()
+    imaged = json.loads(sluice("plan", "attrition", "--json").out)
+    assert imaged["verdict"] == judged["verdict"]
+    assert "newTag: " in imaged["diff"]
+
+
 def test_with_two_models_a_command_wants_one_named(here: Story, sluice: Sluice) -> None:
     told = sluice("status")
     assert told.code == 2

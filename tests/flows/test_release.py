@@ -44,7 +44,7 @@ from flows.orchestration import pipeline, prefect_server
 from flows.orchestration.real_tools import real_tools
 from flows.orchestration.start import Releases, start
 from flows.project import settings
-from flows.release import carry_out
+from flows.release import carry_out, have_base
 from flows.steps import order, promote
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
@@ -315,7 +315,7 @@ def test_a_champion_that_is_not_what_was_promoted_stops_the_release(
     live = champion()
     assert against == Reference(live.tag, live.digest, live.model, live.release)
     other = Case(candidate, Reference(live.tag, live.digest, "0" * 64), None)
-    with pytest.raises(SluiceError, match=f"hashes to {live.model}, not {'0' * 64}"):
+    with pytest.raises(SluiceError, match=f"hashes to {live.model}; {'0' * 64} is required"):
         baselines.fetch(other)
     shutil.rmtree(here.home / "registry")
     with pytest.raises(SluiceError, match=rf"has no {live.tag}\.model"):
@@ -907,3 +907,21 @@ def test_stale_data_are_refused_each_day_anew_and_leave_nothing(here: Story) -> 
     tools = replace(real_tools(), today=lambda: datetime.date(2026, 2, 20))
     request = begin(settings.load(), tools, "attrition")
     assert carry_out(request, Plainly(request.settings.home, "attrition")).verdict
+
+
+def test_what_takes_long_between_the_steps_has_a_sign_of_life(
+    first: tuple[Story, Told], tools: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every step is a HIT here: what is shown besides would be waited for in silence."""
+    releases.enter(releases.copy(first[0], tmp_path), tools)
+    os.environ["FORCE_COLOR"] = "1"  # what is printed goes to a terminal, as far as it can tell
+    candidate = releases.planned().candidate
+    assert candidate is not None
+    request = candidate.request
+    capsys.readouterr()
+    carry_out(request, Plainly(request.settings.home, request.model))
+    shown = capsys.readouterr().err
+    assert "Reserve the use of the holdout" in shown
+    assert "Decide anew" in shown
+    have_base(releases.with_builder(candidate))
+    assert "Make the base" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 import numpy as np
 import pytest
+from msgspec import structs
 from support import environment, releases
 from support.prediction_logs import write_days
 from support.releases import Story
@@ -27,6 +28,12 @@ from support.releases import Story
 from flows.adapters.git import git
 from flows.adapters.registry import registry
 from flows.audit.find_release import artifact, trace
+from flows.cli.gating.anchor import run_anchor
+from flows.cli.gating.gate import run_gate
+from flows.cli.past.history import run_history, run_runs
+from flows.cli.past.lineage import run_lineage
+from flows.cli.past.verify import run_verify
+from flows.cli.releases.status import run_status
 from flows.engine.outcome import Outcome
 from flows.engine.perform import Plainly
 from flows.engine.phases import Report
@@ -44,9 +51,11 @@ from flows.project import settings
 from flows.release import carry_out
 from flows.views import terminal
 from sluice.errors import SluiceError
+from sluice.gate.elsewhere import WITHOUT_LABELS
 from sluice.identity import sha256
 from sluice.model.data.split import parts, row_hashes
-from sluice.model.json_file import parse_json
+from sluice.model.json_file import parse_json, write_json
+from sluice.model.quality.metrics_file import Metrics
 from sluice.monitor.quality import Promise
 from sluice.policy import load_policy
 from sluice.served.scoring import load_model
@@ -54,6 +63,10 @@ from sluice.served.scoring import load_model
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
 SWAPPED = 2  # positives of the holdout that become negatives, and negatives that become positives
+_SAID = "On the validation rows, which decide nothing, "
+# Of these a sentence has no figure where they are met, or is the same on all rows.
+ANYWHERE = ("metrics_match",)
+_LAST = 20  # of what was told in a place: the refusal was last
 _LONG = 10  # signs of a share that no other number is by chance
 # The rows themselves, whole; each file has thousands of labels.
 WHOLE = ("table.parquet", "holdout.parquet", "scores.parquet")
@@ -69,19 +82,36 @@ PLACES = (
     "tracking",
     "outcome",
 )
+# What lies in the store of this machine behind the door, and what any command says afterwards.
+BEHIND = {
+    "score": ("scores.parquet", "metrics.json", "case.json"),
+    "gate": ("verdict.json",),
+}
+AFTERWARDS = ("files", "commands")
 
 
 @dataclass
 class World:
-    """All that the releases of one table told, by place, and what may differ in it."""
+    """All that the releases of one table told, by place, and what may differ in it.
 
-    told: dict[str, list[str]] = field(default_factory=lambda: {place: [] for place in PLACES})
+    `refused` is what the gate found of the candidate that was not promoted: sentences of rules that
+    look at a label, and their values. `whole` are all numbers that the whole holdout measured of
+    what was promoted.
+    """
+
+    told: dict[str, list[str]] = field(
+        default_factory=lambda: {place: [] for place in (*PLACES, *AFTERWARDS)}
+    )
+    refused: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
     ids: dict[str, str] = field(default_factory=dict)
     figures: set[str] = field(default_factory=set)
     promoted: set[str] = field(default_factory=set)
     grouped: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
     verdicts: list[str] = field(default_factory=list)
     watched: Promise | str = ""
+    decided_again: str = ""
 
     def add(self, place: str, text: str) -> None:
         self.told[place].append(text)
@@ -140,6 +170,57 @@ def table(story: Story, *, swapped: bool) -> bytes:
     return "\n".join([header, *(",".join(row) for row in rows), ""]).encode()
 
 
+def shares_of_groups(metrics: Metrics) -> set[str]:
+    """Recall and precision of each group, as a file has them; without those that are short."""
+    groups = [group for segment in metrics.segments.values() for group in segment.values()]
+    shares = [repr(share) for group in groups for share in (group.recall, group.precision)]
+    return {share for share in shares if len(share) > _LONG}
+
+
+def of_validation(report: Report) -> set[str]:
+    """All numbers that the evidence has of the validation rows: a share of these may be one of the
+    holdout by chance.
+    """
+    evidence = parse_json(report.evidence.read("evidence.json"), "")
+    parts = [evidence[name] for name in ("validation", "groups", "diagnostics")]
+    return set(re.findall(r"\d\.\d+", json.dumps(parts)))
+
+
+def found_of_refused(report: Report) -> set[str]:
+    """What only a look at the labels of the holdout tells of a candidate that was not promoted."""
+    verdict = parse_json(report.decision.decided.read("verdict.json"), "")
+    if verdict["verdict"] == "PROMOTE":
+        return set()
+    rules = [rule for rule in verdict["rules"] if rule["rule"] not in WITHOUT_LABELS]
+    values = (repr(rule["value"]) for rule in rules if rule["value"] is not None)
+    decided = report.decision.decided
+    beside = decided.document("validation.json") if "validation.json" in decided.outputs else []
+    found = {rule["sentence"] for rule in rules if rule["rule"] not in ANYWHERE}
+    found -= {rule["sentence"] for rule in beside}  # what has no figure is the same in both
+    return found | {value for value in values if len(value) > _LONG}
+
+
+def afterwards(story: Story, world: World) -> None:
+    """What lies on the machine by now, but for what is behind the door, and what commands say."""
+    for path in sorted(story.home.rglob("*")):
+        parts = path.relative_to(story.home).parts
+        behind = parts[0] == "store" and parts[-1] in BEHIND.get("".join(parts[1:2]), ())
+        if path.is_file() and not (behind and "validation" not in parts):
+            world.add("files", path.read_bytes().decode("latin-1"))
+    bare = story.home / "manifests.git"
+    world.add("files", git.git("log", "--all", "--patch", "--format=%B", cwd=bare))
+    given, out = settings.load(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        for as_json in (True, False):
+            run_history(given, "attrition", None, 20, as_json=as_json)
+            run_runs(given, "attrition", 20, as_json=as_json)
+            run_status(given, "attrition", as_json=as_json)
+            run_anchor(given, "attrition", as_json=as_json)
+            run_lineage(given, "latest", "", "attrition", None, as_json=as_json)
+            assert run_verify(given, "latest", "attrition", as_json=as_json) == 0
+    world.add("commands", out.getvalue())
+
+
 def once(world: World) -> Outcome:
     """A release as `sluice release` makes it without Prefect, and all that it tells."""
     given = settings.load()
@@ -150,17 +231,18 @@ def once(world: World) -> Outcome:
         world.verdicts.append(
             parse_json(report.decision.decided.read("verdict.json"), "")["verdict"]
         )
+        world.refused |= found_of_refused(report)
         measured = report.decision.metrics.holdout
         figures = {repr(measured.recall), repr(measured.precision), repr(measured.roc_auc)}
         figures |= {f"recall {measured.recall:.4f}", f"precision {measured.precision:.4f}"}
         world.figures |= figures
         if world.verdicts[-1] == "PROMOTE":
             world.promoted |= figures
-        for groups in report.decision.metrics.segments.values():
-            shares = (
-                share for group in groups.values() for share in (group.recall, group.precision)
-            )
-            world.grouped |= {repr(share) for share in shares if len(repr(share)) > _LONG}
+            everything = structs.replace(report.decision.metrics, segments={})
+            world.whole |= set(re.findall(r"\d\.\d+", write_json(everything)))
+        world.grouped |= shares_of_groups(report.decision.metrics)
+        if request.policy.gate.worded:
+            world.elsewhere |= of_validation(report)
         tracked.append(repr(tracking._record(report, outcome)))
         tracked.extend(sorted(path.name for path in report.evidence.folder.iterdir()))
         return "logged"
@@ -207,6 +289,16 @@ def kept(story: Story, world: World) -> None:
         world.add("registry", f"{name}\n{content.decode()}")
 
 
+def decided_again(story: Story) -> str:
+    """What `sluice gate` says of what lies beside the evidence of what was promoted."""
+    path, out = story.home / "evidence" / "attrition" / "metrics.json", io.StringIO()
+    if not path.exists():
+        return ""
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        assert run_gate(settings.load(), path, as_json=False) == 0
+    return out.getvalue()
+
+
 def watched(log: Path) -> Promise | str:
     """What the monitor holds the live release to, after a day; the error where it cannot."""
     given, today = settings.load(), datetime.datetime.now(datetime.UTC).date()
@@ -239,10 +331,12 @@ def played(first: Story, folder: Path, tools: str, told: str, *, swapped: bool) 
         assert once(world).outcome == "no builder"
         releases.keep_image()
         assert once(world).outcome == "promoted"
+        world.decided_again = decided_again(story)
         changed = releases.change(content, releases.row_in("train"), "Monthly Income", 5001)
         releases.point(story.project, changed)
         once(world)
         kept(story, world)
+        afterwards(story, world)
         world.watched = watched(folder / "log")
     for number, path in enumerate((folder, folder.parent)):
         world.ids[str(path)] = f"<folder {number}>"
@@ -282,7 +376,9 @@ def test_figures_of_the_holdout_are_told_nowhere_in_words(
     """And everywhere in figures, so that what is looked for is what is told."""
     for told in ("words", "figures"):
         world = worlds[told, False]
-        assert bool(_among(world, place, world.figures)) == (told == "figures")
+        sought = world.figures - world.elsewhere
+        assert sought
+        assert bool(_among(world, place, sought)) == (told == "figures")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -291,11 +387,67 @@ def test_of_what_is_promoted_the_whole_is_told_and_of_no_other_anything(
 ) -> None:
     """And groups of it as little: each figure of one would say where a champion was unlucky."""
     world = worlds["promoted", False]
-    refused = world.figures - world.promoted
+    refused = world.figures - world.promoted - world.elsewhere
     assert refused
-    assert bool(_among(world, place, world.promoted)) == (place not in ("ledger", "steps"))
+    assert bool(_among(world, place, world.promoted - world.elsewhere)) == (
+        place not in ("ledger", "steps")
+    )
     assert not _among(world, place, refused)
-    assert not _among(world, place, world.grouped - world.promoted)
+    assert not _among(world, place, world.grouped - world.promoted - world.elsewhere)
+
+
+@pytest.mark.parametrize("level", ["words", "promoted"])
+def test_a_refusal_says_what_validation_says(
+    level: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    """To everybody who sees a refusal: at the terminal, in the run and on the page."""
+    world = worlds[level, False]
+    for place in ("terminal", "steps", "page", "evidence", "outcome"):
+        assert _SAID in "\n".join(world.told[place][-_LAST:]), place
+    evidence = [text for text in world.told["evidence"] if text.startswith("evidence.json")][-1]
+    document = json.loads(evidence.partition("\n")[2])
+    told = {rule["rule"]: rule for rule in document["verdict"]["validation"]}
+    assert {"recall_floor", "better", "not_worse", "segments", "anchor_recall"} <= told.keys()
+    assert all(rule["value"] is not None for rule in told.values() if rule["limit"] is not None)
+    assert {rule["rule"] for rule in document["verdict"]["rules"]} <= set(WITHOUT_LABELS)
+    assert document["validation"]["segments"]
+    assert document["groups"]
+    assert document["diagnostics"]["candidate"]
+    assert document["metrics"] is None
+    assert world.elsewhere
+    assert _among(world, "evidence", world.elsewhere)
+
+
+@pytest.mark.parametrize("place", [*PLACES, *AFTERWARDS])
+def test_a_refused_release_leaves_nothing_of_its_look_anywhere(
+    place: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    for level in ("words", "promoted"):
+        world = worlds[level, False]
+        may_be_told = world.elsewhere | (world.whole if level == "promoted" else set())
+        sought = world.refused - may_be_told
+        assert len(sought) > len(WITHOUT_LABELS)
+        assert not _among(world, place, sought)
+        assert not _among(world, place, world.figures - world.promoted - may_be_told)
+
+
+@pytest.mark.parametrize("place", ["evidence", "files", "page"])
+def test_what_is_looked_for_is_what_figures_tell(
+    place: str, worlds: dict[tuple[str, bool], World]
+) -> None:
+    world = worlds["figures", False]
+    assert _among(world, place, world.refused)
+
+
+def test_what_lies_beside_the_evidence_of_what_is_live_is_decided_again(
+    worlds: dict[tuple[str, bool], World],
+) -> None:
+    said = {told: worlds[told, False].decided_again for told in ("words", "promoted", "figures")}
+    assert said["words"] == ""
+    for told in ("promoted", "figures"):
+        assert said[told].splitlines()[-1].startswith("PROMOTE: recall 0."), said[told]
+    assert "metrics_match" in said["figures"]
+    assert "Found least often" not in said["promoted"]
 
 
 def test_groups_are_told_in_figures(worlds: dict[tuple[str, bool], World]) -> None:

@@ -8,10 +8,15 @@ import pandas as pd
 import pytest
 from support.gate_cases import small
 
+from flows.project.models import model_folder
+from flows.project.root import ROOT
 from gx.docs import Source, render, write_docs
 from gx.profile import profile
 from gx.report import Check, Example, Finding, Report
-from sluice.served.contract import Contract
+from sluice.draft.generated import generate
+from sluice.draft.sample_file import read_sample
+from sluice.model.data.table import read_table
+from sluice.served.contract import Contract, load_contract
 
 ROW = {
     "Customer ID": "secret-id",
@@ -136,3 +141,49 @@ def test_a_share_of_few_rows_is_not_told() -> None:
     page = render(small(), profile(small(), few), SOUND, SOURCE)
     assert "Yes by bar: –" in page
     assert "<b>–</b>" in page
+
+
+@pytest.fixture(scope="module")
+def pumps() -> tuple[Contract, pd.DataFrame]:
+    """A model of several classes that ships, and its generated rows."""
+    folder = model_folder("pumps", ROOT)
+    contract = load_contract((folder / "contract.toml").read_text(encoding="utf-8"))
+    sample = read_sample((folder / "sample.toml").read_text(encoding="utf-8"), "sample", contract)
+    return contract, read_table(generate(sample, contract), contract, "sample")
+
+
+def test_of_several_classes_each_has_its_rows_its_colour_and_its_part_of_a_bar(
+    pumps: tuple[Contract, pd.DataFrame],
+) -> None:
+    of, frame = pumps
+    page = render(of, profile(of, frame), Report(len(frame), (), ()), SOURCE)
+    head, _, rest = page.partition("</header>")
+    for place, name in enumerate(of.target.classes):
+        rows = int((frame["Found"] == name).sum())
+        assert f"<dt>{name}</dt><dd>" in head
+        assert f"{rows:,} of {len(frame):,}</dd>" in head
+        assert f".class-{place} {{" in head
+        assert f'<i class="class-{place}"></i>{name}</span>' in rest
+        assert f'class="class class-{place}"' in rest
+    assert "Positive" not in page
+    assert "<small>Most frequent</small>" in rest
+
+
+def test_beside_a_value_stands_the_most_frequent_class_of_its_rows(
+    pumps: tuple[Contract, pd.DataFrame],
+) -> None:
+    of, frame = pumps
+    sandy = frame[frame["Water"] == "sandy"]["Found"].value_counts(normalize=True)
+    page = render(of, profile(of, frame), Report(len(frame), (), ()), SOURCE)
+    water = page[page.index(">Water<") : page.index(">Running hours<")]
+    assert f"<b>sound, {100 * sandy['sound']:.0f} %</b>" in water
+    assert f"blocked {100 * sandy['blocked']:.0f} %" in water
+
+
+def test_a_class_of_a_few_rows_is_not_told(pumps: tuple[Contract, pd.DataFrame]) -> None:
+    of, frame = pumps
+    few = frame.iloc[:4]
+    page = render(of, profile(of, few), Report(4, (), ()), SOURCE)
+    water = page[page.index(">Water<") : page.index(">Running hours<")]
+    assert "<b>–</b>" in water
+    assert "class class-" not in water

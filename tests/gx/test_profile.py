@@ -1,6 +1,7 @@
 """The profile of a table: every cell is counted once, and small groups keep their outcome."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -171,3 +172,45 @@ def test_correlations_are_symmetric_and_within_their_limits() -> None:
     assert (np.abs(values) <= 1 + 1e-12).all()
     assert list(summary.correlations)[-1] == "Churn"
     assert "Region" not in summary.correlations  # it has no order
+
+
+def of_classes(**columns: Sequence[object]) -> Profile:
+    """The profile of rows of three classes, in which these columns hold something else."""
+    target = replace(small().target, positive="", negative="", classes=("a", "b", "c"))
+    columns_of = [
+        replace(one, values=("a", "b", "c")) if one.role == "target" else one
+        for one in small().columns
+    ]
+    contract = replace(small(), target=target, columns=tuple(columns_of))
+    rows = len(columns["Churn"])
+    cells: dict[str, Sequence[object]] = {name: [text] * rows for name, text in GOOD.items()}
+    return profile(contract, pd.DataFrame({**cells, **columns}, dtype=object))
+
+
+def test_of_several_classes_each_is_counted_and_an_outcome_that_is_none_is_in_no_class() -> None:
+    summary = of_classes(Churn=["a"] * 12 + ["b"] * 6 + ["c"] * 5 + ["?", None])
+    assert (summary.rows, summary.positives, summary.classes) == (25, 0, (12, 6, 5))
+    [bar] = column(summary, "Age").bars
+    assert (bar.count, bar.positives, bar.classes) == (25, None, (12, 6, 5))
+
+
+def test_what_tells_the_class_goes_with_it_wholly_and_a_constant_not_at_all() -> None:
+    churn = ["a", "b", "c"] * 10
+    regions = {"a": "N", "b": "Süd", "c": "N"}
+    ages = {"a": "20", "b": "70", "c": "45"}
+    summary = of_classes(
+        Churn=churn, Region=[regions[one] for one in churn], Age=[ages[one] for one in churn]
+    )
+    assert strength(summary, "Age") == pytest.approx(1)
+    assert strength(summary, "Region") == pytest.approx(1)
+    assert strength(summary, "Visits") == 0
+    assert "Churn" not in summary.correlations
+    assert not any(link.ordered for link in summary.links)
+    spread = [kruskal(churn, [20, 70, 45] * 10), strength(summary, "Age") ** 2]
+    assert spread[0] == pytest.approx(spread[1] * (len(churn) - 1))
+
+
+def kruskal(churn: Sequence[str], ages: Sequence[int]) -> float:
+    """The H of Kruskal and Wallis, with ties corrected: the squared ratio times the rows less 1."""
+    of = [[age for age, one in zip(ages, churn, strict=True) if one == name] for name in "abc"]
+    return float(stats.kruskal(*of).statistic)

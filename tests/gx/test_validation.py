@@ -296,7 +296,7 @@ def test_a_few_columns_at_a_time_find_what_all_at_once_find(columns: int) -> Non
 def test_too_few_rows_are_refused() -> None:
     (finding,) = judge(table(narrow()), narrow(), minimum_rows=2000).findings
     assert (finding.rule, finding.count, finding.severity) == ("too few rows", 120, "critical")
-    assert finding.fix == "There are 120; at least 2000 are required."
+    assert finding.fix == "The table has 120 rows; at least 2,000 are required."
 
 
 def test_a_frame_without_a_column_or_with_another_is_refused() -> None:

@@ -221,6 +221,34 @@ def test_what_a_stranger_wrote_is_shown_and_does_nothing() -> None:
     assert body(strange, COMMIT).count("### ") == 4
 
 
+def test_verdict_and_change_are_shown_where_the_plan_knows_them() -> None:
+    plan = {
+        "model": "churn",
+        "steps": [{"title": "Tune", "hit": True, "cause": ""}],
+        "verdict": "PROMOTE: recall 0.8123 [0.79, 0.83]",
+        "barred": "a person edited the entry",
+        "diff": "--- a\n+++ b\n-old\n+new",
+    }
+    text = body([plan], COMMIT)
+    assert "Verdict: PROMOTE: recall 0.8123" in text
+    assert "0 of 1 steps would run." in text
+    assert "Nothing would be committed: a person edited the entry" in text
+    assert "```diff\n--- a\n+++ b\n-old\n+new\n```" in text
+    ended = body([{**plan, "outcome": "release 3 is live already", "diff": ""}], COMMIT)
+    assert "release 3 is live already" in ended
+    assert "```" not in ended
+    assert "| HIT |" not in ended
+
+
+def test_no_line_of_a_change_ends_its_block() -> None:
+    evil = "+```\n+@team <img src=x>\n+````\x1b[2J\n" + "+x\n" * 5_000
+    text = body([{"model": "a", "steps": [], "diff": evil}], COMMIT)
+    opened, closed = re.findall(r"(?m)^(`{3,})(?:diff)?$", text)
+    assert opened == closed == "`" * 5
+    assert "\x1b" not in text
+    assert text.rstrip().endswith("The rest of the change is left out.")
+
+
 def test_a_comment_is_no_longer_than_github_takes() -> None:
     steps = [{"title": "x" * 10_000, "hit": False, "cause": "y" * 10_000}] * 500
     text = body([{"model": "a", "steps": steps}] * 50, COMMIT)

@@ -28,8 +28,8 @@ def test_a_policy_without_the_table_has_none() -> None:
         ('"damaged" = 3.0', '"damaged" = 0', "'damaged' is 0"),
         ('"damaged" = 3.0', '"damaged" = "much"', "'damaged' is 'much'"),
         ("recall_floor = 0.4", "precision_floor = 0.4", "precision_floor is given beside"),
-        ("recall_floor = 0.4\n", "", "recall_floor is None"),
-        ("calibration_ceiling = 0.2\n", "", "calibration_ceiling is None"),
+        ("recall_floor = 0.4\n", "", "recall_floor is missing"),
+        ("calibration_ceiling = 0.2\n", "", "calibration_ceiling is missing"),
     ],
 )
 def test_what_is_wrong_is_named(old: str, new: str, said: str) -> None:

@@ -26,19 +26,23 @@ from sluice.policy import (
 DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "not TOML": ("schema = 1", "schema 1", ("is not TOML", "line 2")),
     "another schema": ("schema = 1", "schema = 3", ("schema is 3",)),
-    "no schema": ("schema = 1", "", ("schema is None",)),
+    "no schema": ("schema = 1", "", ("schema is missing",)),
     "unknown table": ("[gate]", "[gates]", ("'gates'", "not a known table", "operating_point")),
     "unknown key": ("recall_floor", "recal_floor", ("[gate]", "'recal_floor'", "recall_floor")),
-    "no key": ("folds = 5", "", ("[search]", "folds is None", "int")),
+    "no key": (
+        "folds = 5",
+        "",
+        ("[search]", "folds is missing; a whole number is required", "Write"),
+    ),
     "no table": (
         "[operating_point]\nprecision_slack = 0.025",
         "",
-        ("[operating_point]", "precision_slack is None"),
+        ("[operating_point]", "precision_slack is missing"),
     ),
     "share as a text": (
         "recall_floor = 0.72",
         'recall_floor = "0.72"',
-        ("[gate]", "recall_floor is '0.72'", "float"),
+        ("[gate]", "recall_floor is '0.72'; a number is required"),
     ),
     "share in percent": (
         "recall_floor = 0.72",
@@ -61,8 +65,16 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("[gate]", "flagged_ceiling is nan"),
     ),
     "level of nothing": ("level = 0.05", "level = 0.0", ("[gate]", "level is 0.0")),
-    "a boolean": ("trials = 16", "trials = true", ("[search]", "trials is True", "int")),
-    "half a trial": ("trials = 16", "trials = 16.5", ("[search]", "trials is 16.5", "int")),
+    "a boolean": (
+        "trials = 16",
+        "trials = true",
+        ("[search]", "trials is True; a whole number is required"),
+    ),
+    "half a trial": (
+        "trials = 16",
+        "trials = 16.5",
+        ("[search]", "trials is 16.5; a whole number is required"),
+    ),
     "one trial for two": (
         "trials = 16",
         "trials = 1",
@@ -113,20 +125,24 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "families that are no texts": (
         '["logistic_regression", "gradient_boosting"]',
         "[1, 2]",
-        ("[search]", "families is (1, 2)", "a list of texts"),
+        ("[search]", "families is [1, 2]", "a list of texts"),
     ),
     "required segments that are no texts": (
         "segments_required = []",
         "segments_required = [1]",
-        ("[gate]", "segments_required is (1,)", "a list of texts"),
+        ("[gate]", "segments_required is [1]", "a list of texts"),
     ),
     "a required segment without a name": (
         "segments_required = []",
         'segments_required = ["gender", " "]',
-        ("[gate]", "segments_required is ('gender', ' ')", "a list of texts"),
+        ("[gate]", "segments_required is ['gender', ' ']", "a list of texts"),
     ),
     "no rows": ("minimum_rows = 2_000", "minimum_rows = 0", ("[data]", "minimum_rows is 0")),
-    "salt is a number": ('salt = "attrition-2026"', "salt = 5", ("[split]", "salt is 5", "str")),
+    "salt is a number": (
+        'salt = "attrition-2026"',
+        "salt = 5",
+        ("[split]", "salt is 5; a text is required"),
+    ),
     "no holdout left": ("train = 0.6", "train = 0.9", ("[split]", "holdout is -0.1")),
     "holdout given": (
         "train = 0.6",
@@ -220,12 +236,15 @@ DEFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "neither precision nor lift": (
         "precision_floor = 0.66",
         "brier_skill_floor = 0.1",
-        ("[gate]", "precision_floor is None", "Write precision_floor or lift_floor"),
+        ("[gate]", "precision_floor is missing", "Write precision_floor or lift_floor"),
     ),
     "no ceiling of calibration": (
         "calibration_ceiling = 0.05",
         "brier_skill_floor = 0.1",
-        ("calibration_ceiling is None", "Write calibration_ceiling or calibration_share_ceiling"),
+        (
+            "calibration_ceiling is missing",
+            "Write calibration_ceiling or calibration_share_ceiling",
+        ),
     ),
     "a slack of more than all": (
         "precision_slack = 0.025",
@@ -377,7 +396,7 @@ _MAY_BE_ABSENT = ("uses",)  # since the level that is left bounds the uses
 def test_a_key_without_a_default_may_not_be_missing(table: str, key: str) -> None:
     raw = tomllib.loads(POLICY)
     del raw[table][key]
-    with pytest.raises(UsageError, match=rf"\[{table}\] (holdout|{key}) is None"):
+    with pytest.raises(UsageError, match=rf"\[{table}\] (holdout|{key}) is missing"):
         load_policy(tomli_w.dumps(raw))
 
 

@@ -41,7 +41,9 @@ def clone(url: str | Path, branch: str) -> Iterator[Clone]:
     """A clone of a branch while the block runs, empty where there is no such branch."""
     with tempfile.TemporaryDirectory(prefix="by-hand-") as scratch:
         folder = Path(scratch) / "clone"
-        git(Path(scratch), "init", "--quiet", "--initial-branch", branch, folder)
+        there = git(Path(scratch), "ls-remote", str(url), check=False).split("\t")[0]
+        names = "--object-format=sha256" if len(there) == 64 else "--object-format=sha1"
+        git(Path(scratch), "init", "--quiet", names, "--initial-branch", branch, folder)
         git(folder, "remote", "add", "origin", str(url))
         git(folder, "fetch", "--quiet", "origin", check=False)
         tip = git(folder, "rev-parse", "--quiet", "--verify", f"origin/{branch}", check=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.adapters.server import free_port
-from support.clones import Clone, Demo, Watched, clone, done, serving, state
+from support.clones import Clone, Demo, Watched, clone, done, run, serving, state
 from support.runner import Job, job
 
 __all__ = ["changed", "demo", "held", "released", "scratch", "second"]
@@ -74,7 +74,9 @@ def held(demo: Demo, changed: Path) -> Iterator[Watched]:
     with serving(demo.clone, served, port, "/api/health") as url:
         _announced(demo.clone)
         command = f".venv/bin/sluice release attrition --data {changed}"
-        yield Watched(url, done(demo.clone, command, SLUICE_HOME=home))
+        ended = run(demo.clone, command, SLUICE_HOME=home)
+        assert ended.code == 3, f"{ended.stdout[-6000:]}\n{ended.stderr[-6000:]}"
+        yield Watched(url, ended)
 
 
 def _announced(place: Clone) -> None:

@@ -20,6 +20,7 @@ _CONFIG = """
 [core]
     abbrev = 4
     attributesFile = {here}/attributes
+    alternateRefsCommand = {here}/ran
     autocrlf = true
     bigFileThreshold = 1
     eol = crlf
@@ -139,8 +140,40 @@ _CONFIG = """
 [submodule]
     recurse = true
 [transfer]
-    fsckObjects = true
+    advertiseSID = true
+    bundleURI = true
     credentialsInUrl = die
+    fsckObjects = true
+    hideRefs = refs
+    unpackLimit = 1
+[receive]
+    advertiseAtomic = false
+    advertisePushOptions = true
+    autogc = true
+    certNonceSeed = x
+    denyCurrentBranch = refuse
+    denyDeletes = true
+    denyNonFastForwards = true
+    fsckObjects = true
+    hideRefs = refs
+    keepAlive = 1
+    maxInputSize = 1
+    procReceiveRefs = refs
+    shallowUpdate = false
+    unpackLimit = 1
+[uploadpack]
+    allowAnySHA1InWant = false
+    allowFilter = false
+    allowRefInWant = false
+    hideRefs = refs
+    keepAlive = 1
+    packObjectsHook = {here}/ran
+[uploadpackfilter]
+    allow = false
+[pack]
+    packSizeLimit = 1
+    threads = 1
+    windowMemory = 1
 [pull]
     rebase = true
 [rebase]

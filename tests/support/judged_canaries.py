@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from flows.canary.question import reply
-from sluice.canary.counts import BINS, SECONDS, Blocks, Side
+from sluice.canary.counts import BINS, SECONDS, Blocks, Layout, Side
 from sluice.canary.judge import Case, judge
 from sluice.canary.rollout import Seen
 from sluice.canary.verdict import Change, Expectation, Verdict
@@ -32,7 +32,7 @@ def judged(
             stable.append((int(chance.binomial(_MINUTE - many, 0.3)), _MINUTE - many))
             blocks = Blocks(_side(canary), _side(stable), np.zeros(len(canary), dtype=bool))
             change = Expectation(Change(expected, 0.01)) if expected else Expectation()
-            verdict = judge(Case(blocks, TIERS, weight / 100.0, CanaryPolicy(), change))
+            verdict = judge(Case(blocks, Layout(TIERS), weight / 100.0, CanaryPolicy(), change))
             found.append((step, verdict))
             if verdict.verdict == "fail":
                 return found

@@ -58,6 +58,8 @@ WIDE = {
     "anchor_segment_margin": 0.5,
     "shipped_margin": 0.3,
     "shipped_flagged_margin": 0.3,
+    # What the gate found is what most tests look at; what is told as shipped has test_told.py.
+    "told": "figures",
 }
 _MARKS = {"●": "done", "○": "hit", "✕": "refused"}
 

@@ -31,9 +31,20 @@ _UNSET = {
     "!github.event.forced && github.event.before || '0000000000000000000000000000000000000000'": (
         "0" * 40
     ),
+    "github.event.client_payload.data": "",
+    "github.event.client_payload.model": "",
+    "github.event.client_payload.sha256": "",
     "github.event.pull_request.base.sha": "HEAD^",
     "github.token": "",
     "secrets.SLUICE_GIT_TOKEN": "",
+    "steps.app.outputs.token || secrets.SLUICE_GIT_TOKEN": "",
+    "secrets.MANIFESTS_DEPLOY_KEY": "",
+    "secrets.MANIFESTS_DEPLOY_KEY && format('{0}/keys/git_key', runner.temp)": "",
+    "secrets.CLUSTER_CONFIG": "",
+    "vars.MANIFESTS_KNOWN_HOSTS": "",
+    "vars.MANIFESTS_KNOWN_HOSTS && format('{0}/keys/known_hosts', runner.temp)": "",
+    "vars.SLUICE_CLUSTER": "",
+    "vars.SLUICE_CLUSTER_NAMESPACE": "",
     "vars.SLUICE_MANIFESTS": "",
     "vars.SLUICE_PREDICTION_LOG": "",
     "vars.SLUICE_DATA_FROM": "",
@@ -44,6 +55,7 @@ _UNSET = {
     "vars.AZURE_STORAGE_ACCOUNT_NAME": "",
     "secrets.AZURE_STORAGE_ACCOUNT_KEY": "",
     "inputs.model": "",
+    "inputs.model || github.event.client_payload.model": "",
     "inputs.environment || 'production'": "production",
 }
 
@@ -80,14 +92,15 @@ def job(
     summary.write_text("")
     handed = summary.with_suffix(".outputs")
     handed.write_text("")
-    values = _UNSET | {f"matrix.{key}": value for key, value in (matrix or {}).items()}
+    values = _UNSET | {"runner.temp": str(summary.parent / "runner")}
+    values |= {f"matrix.{key}": value for key, value in (matrix or {}).items()}
     values |= {f"inputs.{key}": value for key, value in (inputs or {}).items()}
     values |= known or {}
     steps: dict[str, Finished] = {}
     for step in _steps(workflow, name):
         if until and step["name"] == until:
             break
-        if "run" not in step:
+        if "run" not in step or _skipped(str(step.get("if", "always()")), values):
             continue
         given = {key: _value(text, values) for key, text in step.get("env", {}).items()}
         shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", str(step["run"])]
@@ -106,9 +119,18 @@ def job(
     return Job(clone, steps, summary.read_text(), outputs)
 
 
-def commands(workflow: str) -> list[str]:
-    """What the steps of a workflow's only job run, in order."""
-    return [str(step["run"]) for step in _steps(workflow) if "run" in step]
+def _skipped(condition: str, values: Mapping[str, str]) -> bool:
+    """Whether a step is left out: it asks that something is not empty, and it is."""
+    if condition == "always()":
+        return False
+    found = re.fullmatch(r"(\S+) != ''", condition)
+    assert found, condition
+    return not values[found[1]]
+
+
+def commands(workflow: str, name: str = "") -> list[str]:
+    """What the steps of a workflow's only job (or of the one called `name`) run, in order."""
+    return [str(step["run"]) for step in _steps(workflow, name) if "run" in step]
 
 
 def _steps(workflow: str, name: str = "") -> list[Mapping[str, Any]]:
@@ -123,7 +145,7 @@ def _value(text: str, known: Mapping[str, str]) -> str:
 
 def matrix() -> list[str]:
     """The Python of ci.yml that runs this; with SLUICE_EVERY_PYTHON=1 all of them."""
-    [found] = yaml.safe_load((WORKFLOWS / "ci.yml").read_text())["jobs"].values()
+    found = yaml.safe_load((WORKFLOWS / "ci.yml").read_text())["jobs"]["test"]
     versions = list(found["strategy"]["matrix"]["python"])
     wanted = versions if EVERY else [f"{sys.version_info[0]}.{sys.version_info[1]}"]
     assert set(wanted) <= set(versions)

@@ -16,6 +16,15 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.name: file for file in sorted(FOLDER.glob("*.yml"))}
 TOOLS = Path(sys.executable).parent
+_FINDINGS = {"actions": "read", "security-events": "write"}
+# What a job may do besides reading the code.
+RIGHTS = {
+    "codeql.yml": _FINDINGS,
+    "plan-comment.yml": {"actions": "read", "pull-requests": "write"},
+    "scorecard.yml": _FINDINGS,
+}
+# Nothing here is run there: the programs are others'.
+OF_ACTIONS_ALONE = {"codeql.yml", "scorecard.yml"}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -33,12 +42,15 @@ def test_each_is_known_here() -> None:
         "admission.yml",
         "audit.yml",
         "ci.yml",
+        "codeql.yml",
         "e2e-cluster.yml",
         "monitor.yml",
         "plan-comment.yml",
         "plan.yml",
         "promote.yml",
+        "reconcile.yml",
         "release.yml",
+        "scorecard.yml",
     }
 
 
@@ -93,12 +105,22 @@ def test_every_action_is_pinned_by_commit_with_its_version_beside(name: str) -> 
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_reason_of_each_right_is_beside_it(name: str) -> None:
+    lines = WORKFLOWS[name].read_text().splitlines()
+    rights = [line for line in lines if re.match(r" +[a-z-]+: (read|write)\b", line)]
+    of_jobs = [line for line in rights if not line.strip().startswith("permission-")]
+    assert len(of_jobs) == sum(len(job["permissions"]) for job in load(name)["jobs"].values())
+    for line in rights:
+        assert re.search(r": (read|write) # \w+", line), line
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_nothing_may_be_written(name: str) -> None:
     assert load(name)["permissions"] == {}
-    comments = {"actions": "read", "pull-requests": "write"} if name == "plan-comment.yml" else {}
+    besides = RIGHTS.get(name, {})
     longest = 330 if name == "e2e-cluster.yml" else 60  # minutes: scenes are played again and again
     for job in load(name)["jobs"].values():
-        assert job["permissions"] == {"contents": "read", **comments}
+        assert job["permissions"] == {"contents": "read", **besides}
         assert 0 < job["timeout-minutes"] <= longest
     for step in steps(name):
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -108,7 +130,7 @@ def test_nothing_may_be_written(name: str) -> None:
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
     commands = [step["run"] for step in steps(name) if "run" in step]
-    assert commands
+    assert bool(commands) != (name in OF_ACTIONS_ALONE)
     for command in commands:
         line = r'make [a-z0-9-]+|\.venv/bin/sluice [a-z-]+( [\w./=-]+| "\$[A-Z_]+")*'
         assert re.fullmatch(line, command), command
@@ -117,7 +139,7 @@ def test_every_step_is_one_line_of_make_or_sluice(name: str) -> None:
 def test_a_pull_request_sees_no_secret() -> None:
     events = {name: set(load(name)["on"]) for name in WORKFLOWS}
     with_pulls = {name for name, on in events.items() if "pull_request" in on}
-    assert with_pulls == {"admission.yml", "audit.yml", "ci.yml", "plan.yml"}
+    assert with_pulls == {"admission.yml", "audit.yml", "ci.yml", "codeql.yml", "plan.yml"}
     for name in with_pulls:
         assert "secrets." not in WORKFLOWS[name].read_text()
     assert not any("pull_request_target" in on for on in events.values())
@@ -140,9 +162,44 @@ def test_what_a_schedule_starts_pushes_nothing_that_would_start_another() -> Non
     for name in WORKFLOWS:
         for job in load(name)["jobs"].values():
             assert job["permissions"]["contents"] == "read"
-    assert set(load("monitor.yml")["on"]) == {"schedule", "workflow_dispatch"}
-    condition = "vars.SLUICE_MANIFESTS != '' && vars.SLUICE_PREDICTION_LOG != ''"
-    assert load("monitor.yml")["jobs"]["models"]["if"] == condition
+    for name, needed in (("monitor", "PREDICTION_LOG"), ("reconcile", "CLUSTER")):
+        document = load(f"{name}.yml")
+        assert set(document["on"]) == {"schedule", "workflow_dispatch"}
+        condition = f"vars.SLUICE_MANIFESTS != '' && vars.SLUICE_{needed} != ''"
+        assert document["jobs"]["models"]["if"] == condition
+        assert document["jobs"][name]["environment"] == name  # with secrets of its own
+
+
+def test_an_app_may_write_one_repository_and_no_more() -> None:
+    """A token of an app without a list has the rights of the app in all repositories."""
+    for name in ("release.yml", "promote.yml"):
+        [app] = [step for step in steps(name) if step.get("id") == "app"]
+        assert app["if"] == "vars.MANIFESTS_APP_CLIENT != ''"
+        assert app["with"]["repositories"] == "${{ vars.MANIFESTS_APP_REPOSITORY || 'manifests' }}"
+        rights = {key: value for key, value in app["with"].items() if key.startswith("permission-")}
+        assert rights == {
+            "permission-contents": "write",
+            "permission-pull-requests": "write",
+        }
+
+
+def test_what_a_dispatch_names_is_released_by_its_hash() -> None:
+    """Nobody reviewed it: `sluice data add --expect` refuses other bytes, and other places."""
+    assert load("release.yml")["on"]["repository_dispatch"] == {"types": ["data"]}
+    [data] = [step for step in steps("release.yml") if step["name"] == "Data"]
+    assert data["if"] == "github.event.client_payload.data != ''"
+    assert data["run"] == '.venv/bin/sluice data add "$DATA" --model "$MODEL" --expect "$HASH"'
+
+
+def test_an_image_is_scanned_and_what_can_be_mended_is_red() -> None:
+    [scan] = [step for step in steps("audit.yml") if "trivy-action" in step.get("uses", "")]
+    assert scan["with"] == {
+        "input": ".sluice/scanned",
+        "scanners": "vuln",
+        "severity": "HIGH,CRITICAL",
+        "ignore-unfixed": True,
+        "exit-code": "1",
+    }
 
 
 def test_the_cluster_is_tested_at_night_and_without_a_secret() -> None:
@@ -168,7 +225,9 @@ def test_a_pull_request_that_touches_a_manifest_is_admitted_by_a_real_api_server
 
 def test_a_secret_goes_to_one_step_alone() -> None:
     holding = [step["name"] for step in steps("release.yml") if "secrets." in str(step)]
-    assert holding == ["Log in to the registry", "Release"]
+    assert holding == ["Log in to the registry", "Token of the app", "Keys", "Data", "Release"]
+    [data] = [step for step in steps("release.yml") if step["name"] == "Data"]
+    assert "SLUICE_GIT_TOKEN" not in data["env"]  # what reads data writes no manifest repository
     jobs = load("release.yml")["jobs"]
     for job in jobs.values():
         assert "secrets." not in str({key: value for key, value in job.items() if key != "steps"})
@@ -206,7 +265,8 @@ def test_which_models_are_released_is_said_by_what_changed() -> None:
     assert first["outputs"] == {"models": "${{ steps.changed.outputs.models }}"}
     [asked] = [step for step in first["steps"] if step.get("id") == "changed"]
     before = f"!github.event.forced && github.event.before || '{'0' * 40}'"
-    assert asked["env"] == {"BASE": f"${{{{ {before} }}}}", "MODEL": "${{ inputs.model }}"}
+    named = "inputs.model || github.event.client_payload.model"
+    assert asked["env"] == {"BASE": f"${{{{ {before} }}}}", "MODEL": f"${{{{ {named} }}}}"}
     assert then["strategy"]["matrix"] == {"model": "${{ fromJSON(needs.changed.outputs.models) }}"}
     assert then["if"] == "needs.changed.outputs.models != '[]'"  # an empty matrix is an error
     assert then["strategy"]["fail-fast"] is False
@@ -223,9 +283,9 @@ def test_rows_stay_on_the_runner() -> None:
 
 
 def test_the_same_python_versions_as_the_project() -> None:
-    [job] = load("ci.yml")["jobs"].values()
     metadata = (FOLDER.parent.parent / "pyproject.toml").read_text()
-    assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)", metadata)
+    for job in load("ci.yml")["jobs"].values():
+        assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)", metadata)
 
 
 def test_a_promotion_is_about_one_evidence_behind_an_environment() -> None:
@@ -242,7 +302,7 @@ def test_a_promotion_is_about_one_evidence_behind_an_environment() -> None:
     assert '--evidence "$EVIDENCE"' in promote["run"]
     assert promote["env"]["SLUICE_PROTECTED_REF"] == "HEAD^"
     holding = [step["name"] for step in job["steps"] if "secrets." in str(step)]
-    assert holding == ["Log in to the registry", "Promote"]
+    assert holding == ["Log in to the registry", "Token of the app", "Keys", "Promote"]
 
 
 def test_a_promotion_waits_for_a_release_to_production() -> None:

@@ -1,4 +1,4 @@
-"""How git reaches a remote (address, login, keys, deadline), and what its failures mean.
+"""How git reaches a remote: address, login, keys, deadline. What a failure means: `failures`.
 
 A secret goes to git in the environment of that one call. It is never an argument, never in a
 configuration file, and it is removed from whatever git prints.
@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from flows.adapters import process
-from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.errors import UsageError
 
 _USER = "x-access-token"  # the user that GitHub requires with a token; GitLab and others accept it
 # Answers git when it asks for a login. The shell reads it from the environment, so that it is an
@@ -24,7 +24,6 @@ _HELPER = (
     ' "$SLUICE_PASSWORD"; }; f'
 )
 _TOKEN = 20  # a user without a password that has as many characters is taken for a token
-_SHOWN = 600  # characters of what git printed that an error shows
 _SCHEMES = ("file", "http", "https", "ssh")
 _LIMITS = ("-c", "http.lowSpeedLimit=1")
 
@@ -208,138 +207,3 @@ def hidden(to: Access, text: str) -> str:
     for secret in to.secrets:
         text = text.replace(secret, "***")
     return process.without_login(text)
-
-
-_RIGHTS = (
-    "Check the rights of the credentials and the rules of the branch; SLUICE_MODE=branch proposes"
-    " instead."
-)
-# What git prints -> kind of error, next step. The first pattern that matches decides.
-_CAUSES: tuple[tuple[str, type[SluiceError], str], ...] = (
-    (
-        r"Host key verification failed|host key is known|HOST IDENTIFICATION HAS CHANGED",
-        UsageError,
-        "Put the key that its operator publishes into the file that SLUICE_KNOWN_HOSTS names.",
-    ),
-    (
-        r"certificate",
-        UsageError,
-        "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine.",
-    ),
-    (
-        r"[Aa]uthentication failed|could not read (Username|Password)|Permission denied"
-        r" \(|(error:|HTTP) 401"
-        r"|Invalid username or password|invalid credentials",
-        UsageError,
-        "Check SLUICE_GIT_TOKEN (and SLUICE_GIT_USER) for https, SLUICE_GIT_KEY for ssh.",
-    ),
-    (
-        r"(error:|HTTP) 403|not authorized|service not enabled|access denied",
-        SluiceError,
-        _RIGHTS,
-    ),
-    (
-        r"dubious ownership",
-        UsageError,
-        "Give the folder to the user that runs this, or tell git: safe.directory.",
-    ),
-    (
-        r"No space left on device|[Dd]isk quota exceeded",
-        SluiceError,
-        "Free space there, then run it again.",
-    ),
-    (
-        (
-            r"Read-only file system|insufficient permission|Permission denied|unable to create"
-            r" temporary object"
-        ),
-        SluiceError,
-        "Let the server, or the folder, be written to.",
-    ),
-)
-# What git itself says where a program that it speaks to ended before its first word, and what then.
-_NOT_A_WORD = "fatal: Could not read from remote repository."
-_ADVICE = ("Please make sure you have the correct access rights", "and the repository exists.")
-# How ssh begins a line where it did not come as far as the host, and what it says of one that is
-# too slow: the two that waiting may help.
-_UNREACHED, _SLOW = "ssh: ", "timed out"
-_SSH_FIX = (
-    "Check SLUICE_MANIFESTS, and SLUICE_GIT_KEY with the rights of that key. A host that is busy"
-    " closes connections too: then run it again."
-)
-_KEY_FIX = "Name a key in SLUICE_GIT_KEY that the host knows, in a file with mode 0600."
-
-
-def failure(to: Access, result: process.Result) -> SluiceError:
-    """The error of a failed call to a remote: Retryable where another try may help, else
-    UsageError or SluiceError.
-    """
-    shown = hidden(to, to.url)
-    if result.code == process.LATE:
-        return Retryable(
-            f"{shown} did not answer within {to.timeout:g} seconds",
-            "Try again, or set a higher SLUICE_GIT_TIMEOUT.",
-        )
-    message = _message(to, result.stderr + result.stdout)
-    # Neither the name of the remote nor what it says in its own words decides: a path may have 403
-    # in it, and a banner anything.
-    own = "\n".join(line for line in result.stderr.splitlines() if not line.startswith("remote: "))
-    found = _cause(hidden(to, own).replace(shown, ""))
-    if uses_ssh(to) and _is_closed(own):
-        found = _cause_of_ssh(own, found)
-    if found:
-        kind, fix = found
-        return kind(f"{shown} refused: {message}", fix)
-    return Retryable(
-        f"{shown} did not answer as a git repository: {message}",
-        "Check SLUICE_MANIFESTS, then try again.",
-    )
-
-
-def _is_closed(printed: str) -> bool:
-    """Whether a host that was reached by ssh closed the connection before a word of git."""
-    lines = printed.splitlines()
-    away = any(line.startswith(_UNREACHED) or line.endswith(_SLOW) for line in lines)
-    return _NOT_A_WORD in lines and not away
-
-
-def _cause_of_ssh(
-    printed: str, found: tuple[type[SluiceError], str] | None
-) -> tuple[type[SluiceError], str]:
-    """A refusal, whatever the host says of it: asking again would not help.
-
-    Words choose the next step alone. A permission is one of its login, and not of a disk.
-    """
-    if "Permission denied" in printed or "authentication failures" in printed:
-        return UsageError, _KEY_FIX
-    return found or (SluiceError, _SSH_FIX)
-
-
-def refusal(to: Access, reason: str, result: process.Result) -> SluiceError:
-    """The error of a push that the remote took, and whose branch it did not move: `reason` is its
-    own, from the protocol. Pushing it again would not help.
-    """
-    said = [
-        line.removeprefix("remote: ")
-        for line in result.stderr.splitlines()
-        if line.startswith("remote: ")
-    ]
-    host = urlsplit(to.url).hostname or hidden(to, to.url)
-    found = _cause(result.stderr)
-    fix = found[1] if found and found[0] is SluiceError else _RIGHTS
-    return SluiceError(f"refused by {host}: {_message(to, chr(10).join([*said, reason]))}", fix)
-
-
-def _message(to: Access, printed: str) -> str:
-    """What was printed as one line without a secret and git's own advice, or the end of it."""
-    lines = hidden(to, printed).splitlines()
-    told = [line.strip() for line in lines if line.strip() and line not in _ADVICE]
-    return " ".join(told)[-_SHOWN:]
-
-
-def _cause(printed: str) -> tuple[type[SluiceError], str] | None:
-    """The kind of error and the next step that fit what git printed; None for anything else."""
-    for pattern, kind, fix in _CAUSES:
-        if re.search(pattern, printed):
-            return kind, fix
-    return None

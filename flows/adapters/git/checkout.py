@@ -5,7 +5,7 @@ The working tree of that repository is left alone.
 
 from pathlib import Path
 
-from flows.adapters.git import git
+from flows.adapters.git import calls, git
 from sluice.errors import UsageError
 
 
@@ -16,11 +16,13 @@ def checkout(repository: Path, commit: str, folder: Path) -> Path:
     UsageError where neither the repository nor its origin has the commit.
     """
     top = Path(git.git("rev-parse", "--show-toplevel", cwd=repository).strip())
-    git.git("clone", "--quiet", "--no-checkout", "--shared", "--template=", "--", top, folder)
+    flags = ("--quiet", "--no-checkout", "--shared", "--template=", *_serving(str(top)))
+    git.git("clone", *flags, "--", top, folder)
     if not _has(folder, commit):
         origin = git.git("remote", "get-url", "origin", cwd=top, check=False).strip()
         if origin:
-            git.git("fetch", "--quiet", "--no-tags", "--", origin, commit, cwd=folder, check=False)
+            flags = ("--quiet", "--no-tags", *_serving(origin))
+            git.git("fetch", *flags, "--", origin, commit, cwd=folder, check=False)
     if not _has(folder, commit):
         raise UsageError(
             f"commit {commit[:12]} is not in {top}",
@@ -30,6 +32,12 @@ def checkout(repository: Path, commit: str, folder: Path) -> Path:
     words = ("-c", "core.autocrlf=false", "checkout", "--quiet", "--detach", commit, "--")
     git.git(*words, cwd=folder)
     return folder / repository.resolve().relative_to(top.resolve())
+
+
+def _serving(address: str) -> tuple[str, ...]:
+    """The option for a repository of this machine."""
+    found = calls.configuration()
+    return calls.serving("fetch", found.reached(address), found)
 
 
 def _has(folder: Path, commit: str) -> bool:

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from flows.adapters import process
 from flows.adapters.failpoints import boundary
-from flows.adapters.git import calls, repository, temporary, tree
-from flows.adapters.git.access import Access, failure, reached, refusal
+from flows.adapters.git import calls, measured, repository, temporary, tree
+from flows.adapters.git.access import Access, reached
 from flows.adapters.git.calls import HERE, Where
+from flows.adapters.git.failures import Answer, failure, refusal
 from sluice.errors import Retryable, UsageError
 
 # How often a branch is read again after a refusal: who made us lose may still be writing it down.
@@ -151,7 +152,10 @@ def _here(to: Access, *words: str | Path, where: Where = HERE) -> None:
     except process.CommandFailed as error:
         result = error.result
     if result.code:
-        raise failure(replace(to, url=str(where.bare or words[-1])), result)
+        folder = Path(where.bare or words[-1])
+        full = measured.full_folder(folder)
+        answer = Answer(result.code, result.stdout, result.stderr, full=full)
+        raise failure(replace(to, url=str(folder)), answer)
 
 
 def refreshed(repo: Clone) -> Clone:
@@ -190,7 +194,7 @@ def fetch(repo: Clone, branch: str, depth: int = 0) -> str:
     return newest(repo, branch)
 
 
-def _fetched(repo: Clone, branch: str, *flags: str) -> process.Result:
+def _fetched(repo: Clone, branch: str, *flags: str) -> Answer:
     refspec = f"+refs/heads/{branch}:{_tracked(branch)}"
     words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *flags)
     return calls.ask(repo.remote, *words, "--", repo.remote.url, refspec, where=repo.where)

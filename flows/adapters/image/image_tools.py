@@ -2,11 +2,20 @@
 a drill or a test.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.adapters.image import base_image, bentoml_build, containers, docker, unpacked, wheels
+from flows.adapters.image import (
+    base_image,
+    bentoml_build,
+    carried,
+    containers,
+    docker,
+    unpacked,
+    wheels,
+)
 from flows.adapters.image.base_image import Base
 from flows.adapters.image.container_engine import ContainerEngine
 
@@ -47,6 +56,11 @@ def runner(state: Path, tools: Sequence[str] = RUNNERS) -> ContainerEngine | Non
     return _first(state, tools)
 
 
+def installed() -> bool:
+    """Whether a program is here that may build and run images; nothing is started or written."""
+    return carried.there() or any(shutil.which(tool) for tool in BUILDERS)
+
+
 @dataclass(frozen=True)
 class ImageTools:
     """The outside of an image, from the Bento to the container.
@@ -55,7 +69,8 @@ class ImageTools:
     `build_bento(source, name, version, home)` returns the folder of the Bento in the store `home`;
     `ensure_base(project, cache, say)` is the base of the lock file, `say` is told a sentence where
     it is another one; `site_packages(project, cache, arch)` is the archive of the installed
-    requirements; `builder(state)` and `runner(state)` are None where nothing builds or runs here.
+    requirements; `builder(state)` and `runner(state)` are None where nothing builds or runs here;
+    `installed()` says whether there is a program that may, and starts none.
     """
 
     requirements: Callable[[Path], str] = wheels.requirements
@@ -64,6 +79,7 @@ class ImageTools:
     site_packages: Callable[[Path, Path, str], Path] = wheels.site_packages
     builder: Callable[[Path], ContainerEngine | None] = builder
     runner: Callable[[Path], ContainerEngine | None] = runner
+    installed: Callable[[], bool] = installed
 
 
 REAL = ImageTools()

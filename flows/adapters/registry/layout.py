@@ -65,6 +65,10 @@ class Layout:
         """The bytes of a blob, digest checked. Raises Broken."""
         return blob(self.folder, digest)
 
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Those of these digests that there is no file of."""
+        return [digest for digest in digests if not blob_path(self.folder, digest).is_file()]
+
     def tags(self) -> list[str]:
         """Every tag."""
         return list(tags(self.folder))

@@ -34,6 +34,10 @@ class Place(Protocol):
         """The bytes of a blob. Raises Broken where there is none."""
         raise NotImplementedError
 
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Those of these digests that there is no blob of; no bytes are read."""
+        raise NotImplementedError
+
     def tags(self) -> list[str]:
         """Every tag, in any order; none where nothing was ever pushed."""
         raise NotImplementedError
@@ -108,6 +112,14 @@ def manifest(place: Place, reference: str) -> bytes:
 def blob(place: Place, digest: str) -> bytes:
     """The bytes of a blob, digest checked. Raises Broken."""
     return place.blob(digest)
+
+
+def missing(place: Place, reference: str) -> list[str]:
+    """The digests of the parts of a manifest that are not there, in its order; nothing is read of
+    those that are. Raises Broken where there is no such manifest.
+    """
+    parts = oci.parse_manifest(manifest(place, reference)).parts
+    return place.lacking([part.digest for part in parts])
 
 
 def pull_blob(place: Place, digest: str, folder: Path) -> Path:

@@ -32,6 +32,8 @@ _TAGS = 10**6  # of all pages, at most
 _REFERRER_TRIES = 5  # to be named in a list that others write too
 # What a registry answers that does not know the question: by the specification 404.
 _NO_REFERRERS = (404, 405)
+# What a store beside a registry answers that signs addresses for GET alone: nothing is known then.
+_NO_HEAD = (403, 405)
 TIMEOUT = 60.0  # seconds without a byte
 _LAYER_LIMIT = 16 * 2**30  # bytes of a layer
 _REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
@@ -72,6 +74,10 @@ class Remote:
     def blob(self, digest: str) -> bytes:
         """The bytes of a blob, digest checked. Raises Broken."""
         return _fetch_blob(self, digest)
+
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Those of these digests that the registry says it has no blob of."""
+        return _lacking(self, digests)
 
     def tags(self) -> list[str]:
         """Every tag of the repository; none where there is no such repository."""
@@ -208,6 +214,21 @@ def _manifest(place: Remote, reference: str) -> bytes | None:
 def _fetch_blob(place: Remote, digest: str) -> bytes:
     """The bytes of a blob, digest checked."""
     return oci.verified(b"".join(_download(place, digest, oci.FILE_LIMIT)), digest)
+
+
+@boundary("registry.has")
+def _lacking(place: Remote, digests: Sequence[str]) -> list[str]:
+    """The digests that the registry has no blob of, asked for over one connection."""
+    lacking = []
+    with _opened(place, "pull") as opened:
+        for digest in digests:
+            oci.hex_of(digest)  # before it is part of an address
+            answer = session.ask(opened, Call("HEAD", opened.at(f"blobs/{digest}")))
+            if answer.status == 404:
+                lacking.append(digest)
+            elif answer.status not in _NO_HEAD:
+                session.require_success(opened, answer)
+    return lacking
 
 
 @boundary("registry.pull")

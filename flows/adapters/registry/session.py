@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from flows.adapters.certificates import is_untrusted
 from flows.adapters.registry import addresses, credentials, login, oci
 from sluice.errors import Retryable, SluiceError, UsageError
 
@@ -497,7 +498,7 @@ def origin(url: "httpx2.URL") -> Origin:
 
 def _network_error(host: str, error: "httpx2.TransportError") -> SluiceError:
     """What a failure of the network means to a person."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if is_untrusted(error):
         return UsageError(
             f"the certificate of {host} is not trusted: {error}",
             "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine.",

@@ -29,6 +29,13 @@ def add(
         str, typer.Argument(metavar="FILE|URL", help="a file, an address, or a .dvc file")
     ],
     model: OfModel = "",
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="refuse other bytes, and an address that SLUICE_DATA_FROM does not list",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let data/<model>.toml name a file of the project, one at an address, or one that DVC keeps.
@@ -40,7 +47,7 @@ def add(
     """
     from flows.project.settings import load
 
-    raise typer.Exit(run_add(load(), model, what, as_json=as_json))
+    raise typer.Exit(run_add(load(), model, what, expect, as_json=as_json))
 
 
 @data.command()
@@ -92,7 +99,9 @@ def merge(
     raise typer.Exit(run_merge(load_for_releases(), model, wanted, as_json=as_json))
 
 
-def run_add(settings: "Settings", model: str, what: str, *, as_json: bool) -> int:
+def run_add(
+    settings: "Settings", model: str, what: str, expected: str | None = None, *, as_json: bool
+) -> int:
     """Write the pointer; the exit code is 0."""
     import msgspec
 
@@ -102,7 +111,7 @@ def run_add(settings: "Settings", model: str, what: str, *, as_json: bool) -> in
     from flows.views.terminal import console
 
     with working("Read the data"):
-        added = add(settings, model, what)
+        added = add(settings, model, what, expected)
     if as_json:
         print(json.dumps(msgspec.to_builtins(added), indent=1))
     else:

@@ -57,7 +57,7 @@ def run_extend(settings: "Settings", model: str, data: Path | None, newer: Path,
     added = frame[len(known) :]
     [target] = contract.role("target")
     what = f"{len(added):,} more rows for the holdout"
-    if not contract.target.several:
+    if not contract.target.several and not contract.target.quantity:
         positives = int((added[target.name] == contract.target.positive).sum())
         what += f", {positives:,} of them positives"
     say(f"{to} has {what}.", sys.stdout)

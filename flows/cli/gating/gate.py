@@ -105,23 +105,24 @@ def _read(path: Path) -> dict[str, Any]:
 def _decide(
     path: Path, metrics: Mapping[str, Any], policy: "Policy", target: "Target"
 ) -> "Verdict":
-    from flows.decision.decide import Named, decide_folder, several
+    from flows.decision.decide import Named, decide_folder, number, several
     from sluice.gate import declared_metrics
     from sluice.gitops.state import Standing
     from sluice.model.json_file import decode_json
 
     folder = path.parent
-    classes = several(target, policy)
+    classes, of_number = several(target, policy), number(target, policy)
     if not (folder / SCORES).is_file():
-        if classes:
+        if classes or of_number:
+            kind = "several classes" if classes else "a number"
             raise UsageError(
-                f"{folder} has no {SCORES}; of several classes it is required",
-                "Use the folder exactly as a release wrote it.",
+                f"{folder} has no {SCORES}; of {kind} it is required",
+                'A release lays it there where its policy has told = "figures".',
             )
         return declared_metrics.decide(metrics, policy.gate, target.words)
     try:
         standing = decode_json((folder / STANDING).read_bytes(), Standing, STANDING)
-        named = Named(target.words, classes=classes)
+        named = Named(target.words, classes=classes, number=of_number)
         return decide_folder(folder, policy.gate, standing, named)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(

@@ -70,6 +70,7 @@ def run_power(
     """Print what the holdout of a model, or the assumed one, can tell; the exit code is 0."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
+    from flows.project.one_class import require_classes
     from flows.views.gating import power as view
     from flows.views.progress import working
     from sluice.gate import power
@@ -78,6 +79,7 @@ def run_power(
     _check(question)
     with working("Read the data"):
         request = begin(settings, real_tools(), model, data)
+    require_classes(request.contract, "sluice power")
     if request.contract.target.several:
         return _of_classes(request, question, as_json=as_json)
     if question.positives is None:

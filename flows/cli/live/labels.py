@@ -33,8 +33,8 @@ def add(
 ) -> None:
     """Keep the labels in a file, on this machine and for this user alone.
 
-    The id is that of the answer, the outcome one of the two values of the target, and known_at
-    the day or time from which it was known. A column `acted` may say yes where somebody acted upon
+    The id is that of the answer, the outcome one of the values of the target, and known_at the
+    day or time from which it was known. A column `acted` may say yes where somebody acted upon
     the row. A file that was added before changes nothing.
 
     Example: sluice labels add outcomes.csv

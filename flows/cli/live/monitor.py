@@ -102,12 +102,10 @@ def run_monitor(
     from flows.monitoring.candidate import Tried, run_due
     from flows.monitoring.watch import look
     from flows.project.log_place import place_of
-    from flows.project.one_class import require_model_of_one_class
     from flows.views.live import monitor as view
     from flows.views.progress import working
     from sluice.monitor.report import ACT
 
-    require_model_of_one_class(settings.project, model, "sluice monitor")
     today = now.astimezone(datetime.UTC).date()
     if wanted.close:
         return _close(settings, model, wanted.close, today)
@@ -183,19 +181,11 @@ def _write_metrics(
 def _track(settings: "Settings", report: "Report") -> None:
     """Log the live figures on the version of the release in MLflow, and say where."""
     from flows.adapters.plain_text import say
-    from flows.adapters.tracking import Live, log_live
+    from flows.monitoring.live_figures import track
     from flows.views.progress import working
 
-    live = report.live
-    figures = {"recall": live.recall, "precision": live.precision, "brier": live.brier}
-    values = {name: value for name, value in figures.items() if value is not None}
-    if report.weeks and report.weeks[-1].flagged is not None:
-        values["flagged_share"] = report.weeks[-1].flagged
     with working("Track"):
-        told = log_live(
-            settings.tracking,
-            Live(report.model, report.release, report.day, report.verdict, values),
-        )
+        told = track(settings, report)
     say(told)
 
 
@@ -231,18 +221,12 @@ def _release(settings: "Settings", model: str) -> "Release":
 
     def release() -> tuple[str, str]:
         from flows.cli.releases.release import load_flow
+        from flows.monitoring.candidate import require_own_rows
         from flows.orchestration.real_tools import real_tools
         from flows.orchestration.start import start
-        from flows.project.homes import load_for_data
-        from sluice.errors import UsageError
 
-        given = load_for_data(model, None)
-        if given.home != settings.home:
-            raise UsageError(
-                f"the data of {model} are generated rows, and what is live was not made of these",
-                f"Write data/{model}.toml: it names the rows of the next candidate.",
-            )
-        outcome = start(given, real_tools(), load_flow, model, None, cache=True)
+        require_own_rows(settings, model)
+        outcome = start(settings, real_tools(), load_flow, model, None, cache=True)
         return outcome.outcome, outcome.sentence
 
     return release

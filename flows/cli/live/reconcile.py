@@ -78,6 +78,7 @@ def run_reconcile(
     """
     import msgspec
 
+    from flows.adapters.job_files import summarize
     from flows.canary import champion_alias
     from flows.canary import reconcile as room
     from flows.project.models import model_folder
@@ -90,6 +91,7 @@ def run_reconcile(
         untold = champion_alias.follow(settings, asked.model) if room.settled(report) else ""
     if untold:
         say(untold)
+    summarize(view.markdown(report))
     if as_json:
         print(json.dumps(msgspec.to_builtins(report), indent=1))
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AsJson, DataFile, Model, NoCache
+from flows.cli.options import AsJson, DataFile, Each, Model, NoCache
 
 if TYPE_CHECKING:
     from flows.engine.planned import Planned
@@ -21,6 +21,7 @@ def plan(
     json_file: Annotated[
         Path | None, typer.Option("--json-file", help="write the same as JSON into this file, too")
     ] = None,
+    each: Each = "",
 ) -> None:
     """Show what a release would do, and do nothing.
 
@@ -34,7 +35,9 @@ def plan(
 
     try:
         given = load_for_data(model, data)
-        code = run_plan(given, model, data, json_file, as_json=as_json, cache=not no_cache)
+        code = run_plan(
+            given, model, data, json_file, as_json=as_json, cache=not no_cache, each=each
+        )
     except SluiceError as error:
         if json_file:
             refused = {"model": model, "refused": f"{error.what}. {error.fix}"}
@@ -51,9 +54,15 @@ def run_plan(
     *,
     as_json: bool,
     cache: bool,
+    each: str = "",
 ) -> int:
-    """Print the plan; the exit code is that of a release which has nothing left to do, else 0."""
+    """Print the plan; the exit code is that of a release which has nothing left to do, else 0.
+
+    `each` names the column that names the models of a fleet; empty for a single model.
+    """
+    from flows.decision import told
     from flows.engine.request import begin
+    from flows.orchestration.fleet_plan import plan as plan_fleet
     from flows.orchestration.plan import plan
     from flows.orchestration.real_tools import real_tools
     from flows.project import homes
@@ -66,12 +75,13 @@ def run_plan(
         terminal.note(homes.of_the_demo(settings))
     with working("Look up each step"):
         request = begin(settings, real_tools(), model, data, cache=cache)
-        planned = plan(request)
+        planned = plan_fleet(request, each) if each else plan(request)
     if missing := not_yet(request.contract):
         terminal.note(missing)
     document = {
         "model": model,
         "steps": [_document(step) for step in planned.steps],
+        "verdict": told.of(planned.report.decision).line if planned.report else "",
         "diff": planned.diff,
         "outcome": planned.outcome.sentence if planned.outcome else "",
         "barred": planned.barred.sentence if planned.barred else "",

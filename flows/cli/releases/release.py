@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from flows.cli.options import AsJson, DataFile, Model, NoCache
+from flows.cli.options import AsJson, DataFile, Each, Model, NoCache
 
 if TYPE_CHECKING:
     from flows.engine.outcome import Outcome
@@ -26,14 +26,7 @@ def release(
     data: DataFile = None,
     as_json: AsJson = False,
     no_cache: NoCache = False,
-    each: Annotated[
-        str,
-        typer.Option(
-            "--each",
-            metavar="COLUMN",
-            help="a model for each value of this column, and one image that serves them all",
-        ),
-    ] = "",
+    each: Each = "",
 ) -> None:
     """Take a table to a commit that Argo CD can sync.
 
@@ -99,14 +92,15 @@ def load_flow() -> "Releases":
 
 def load_fleet(column: str) -> "Releases":
     """The same of a fleet whose models this column names."""
-    from flows.fleet_release import Asked, fleet, without_prefect
+    from flows.fleet_release import fleet, without_prefect
     from flows.orchestration.start import Releases
+    from flows.orchestration.whole_run import Asked
 
     def as_flow(model: str, data: str | None, cache: bool, *, return_state: Literal[True]) -> Any:
         return fleet(model, column, data, cache, return_state=return_state)
 
     def plainly(model: str, data: str | None, cache: bool) -> "Outcome":
-        return without_prefect(Asked(model, column, data, cache))
+        return without_prefect(column, Asked(model, data, cache))
 
     return Releases(as_flow, plainly)
 

@@ -62,7 +62,7 @@ def run_one(service: "Service", *, as_json: bool) -> int:
     if as_json:
         plain_text.say(plain_text.as_json(answer), sys.stdout)
     else:
-        view.show(answer)
+        view.show(answer, service.contract.target.quantity)
     return 0
 
 

@@ -64,6 +64,7 @@ POINTS = {
     # The registry.
     "registry.digest": "a tag is asked for its digest",
     "registry.manifest": "a manifest is read",
+    "registry.has": "blobs are looked for",
     "registry.blob": "a blob is read",
     "registry.pull": "a blob is read to the disk",
     "registry.upload": "a blob is uploaded",

@@ -35,6 +35,7 @@ def images(requirements: str, url: str = NO_SERVICE) -> ImageTools:
         site_packages=lambda _project, cache, _arch: _empty_archive(cache),
         builder=engine,
         runner=engine,
+        installed=lambda: True,
     )
 
 

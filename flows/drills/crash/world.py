@@ -26,6 +26,8 @@ from flows.project.root import ROOT
 from sluice.class_policy import OF_ONE_CLASS, TABLE
 from sluice.errors import UsageError
 from sluice.identity import sha256
+from sluice.number_policy import OF_A_CLASS
+from sluice.number_policy import TABLE as NUMBER
 
 ROWS = 500
 _POSITIVES = 90  # at least, where a model says how rows are generated
@@ -221,16 +223,21 @@ def _project(folder: Path, given: settings.Settings, model: str) -> None:
 def _lax(text: str) -> str:
     """A policy with the split of another one, a small search and limits that so few rows clear."""
     read = tomllib.loads(text)
-    classes = TABLE in read
-    search = {"trials": 2, "folds": 2, "families": ["logistic_regression"], "seed": 20_260_101}
+    classes, number = TABLE in read, NUMBER in read
+    family = "linear_regression" if number else "logistic_regression"
+    search = {"trials": 2, "folds": 2, "families": [family], "seed": 20_260_101}
+    left_out = OF_A_CLASS if number else OF_ONE_CLASS if classes else ()
+    points: dict[str, object] = {"operating_point": {"slack_share": 0.1}}
+    if number:
+        points = {NUMBER: {"skill_floor": 0.001, "bias_ceiling": 0.9, "band": 1.0}}
+    elif classes:
+        points = {TABLE: {}}
     policy = {
         "schema": read["schema"],
         "data": {"minimum_rows": ROWS // 2},
         "split": read["split"],
         "search": search,
-        "gate": {
-            name: limit for name, limit in _WIDE.items() if not (classes and name in OF_ONE_CLASS)
-        },
-        **({TABLE: {}} if classes else {"operating_point": {"slack_share": 0.1}}),
+        "gate": {name: limit for name, limit in _WIDE.items() if name not in left_out},
+        **points,
     }
     return tomli_w.dumps(policy)

@@ -318,7 +318,8 @@ def _model(report: Report) -> Report:
 def _policy(report: Report) -> Report:
     """The floor was raised since, and nobody decided anew."""
     document = tomllib.loads(report.request.policy_text)
-    document["gate"]["recall_floor"] = 0.999
+    # What is told stays as it was decided, so that the floor is all that differs.
+    document["gate"] |= {"recall_floor": 0.999, "told": report.request.policy.gate.told}
     text = tomli_w.dumps(document)
     request = replace(report.request, policy_text=text, policy=load_policy(text))
     return _with_candidate(report, replace(report.candidate, request=request))

@@ -9,6 +9,7 @@ from sluice.draft.classes import ClassLimits
 from sluice.draft.domains import NONE
 from sluice.draft.drafting import Draft
 from sluice.draft.limits import SMALL, Limits
+from sluice.draft.number import NumberLimits
 from sluice.draft.operating import share_of_answer
 from sluice.percent import percent
 
@@ -32,21 +33,19 @@ def show(draft: Draft) -> None:
         area = f"{areas[column.name]:.2f}" if column.name in areas else ""
         table.add_row(escape(column.name), role, area, escape(column.why))
     out.print(table)
-    out.print("[dim]Alone: the ROC-AUC of the column by itself; 0.50 says nothing.[/]")
+    of_number = isinstance(draft.limits, NumberLimits)
+    alone = "skill" if of_number else "ROC-AUC"
+    nothing = "0.00" if of_number else "0.50"
+    out.print(f"[dim]Alone: the {alone} of the column by itself; {nothing} says nothing.[/]")
     out.print()
     if isinstance(draft.limits, ClassLimits):
         out.print(_classes(draft.limits))
-    else:
+    elif isinstance(draft.limits, Limits):
         out.print(_points(draft.limits))
         out.print(
             "[dim]--point 0.1 writes the point that flags 10 % of the rows into the policy.[/]"
         )
-    sentences = (
-        told_of_classes(draft.limits)
-        if isinstance(draft.limits, ClassLimits)
-        else told(draft.limits)
-    )
-    for sentence in sentences:
+    for sentence in _sentences(draft.limits):
         out.print(escape(sentence))
     if sentence := best_column(draft):
         out.print(escape(sentence))
@@ -57,6 +56,31 @@ def show(draft: Draft) -> None:
         )
 
 
+def _sentences(limits: Limits | ClassLimits | NumberLimits) -> list[str]:
+    """What a quick model reaches, and what the floors rest on."""
+    if isinstance(limits, NumberLimits):
+        return told_of_number(limits)
+    return told_of_classes(limits) if isinstance(limits, ClassLimits) else told(limits)
+
+
+def told_of_number(limits: NumberLimits) -> list[str]:
+    """What the quick model and the floor rest on, a sentence each."""
+    about = "about " if limits.sampled else ""
+    first = (
+        f"A quick model, cross-validated without the holdout, is {limits.mae:.4g} off on average;"
+        f" who always says the median is {limits.naive_mae:.4g} off: a skill of"
+        f" {limits.skill:.3f}. The holdout, {about}{count(limits.holdout, 'row')}, was counted and"
+        " not looked at."
+    )
+    if not limits.skill_floor:
+        return [first, "No floor of this table can be told from chance: label more rows."]
+    return [
+        first,
+        "Floor of the skill, from what it reaches and not from what is needed:"
+        f" {limits.skill_floor:g}. Read policy.toml, and write reviewed = true there.",
+    ]
+
+
 def has_points(draft: Draft) -> bool:
     """Whether a person can choose how many are flagged."""
     return isinstance(draft.limits, Limits) and draft.limits.proposal is not None
@@ -64,14 +88,14 @@ def has_points(draft: Draft) -> bool:
 
 def share_of(answer: str, draft: Draft) -> float:
     """The share of the rows that an answer to QUESTION means. Raises UsageError."""
-    if draft.judged is None or isinstance(draft.limits, ClassLimits):
+    if draft.judged is None or not isinstance(draft.limits, Limits):
         return 0.0
     return share_of_answer(answer, draft.limits.points, draft.judged)
 
 
 def floors_of(draft: Draft) -> str:
     """The floors of a draft, in a sentence."""
-    return "" if isinstance(draft.limits, ClassLimits) else floors(draft.limits)
+    return floors(draft.limits) if isinstance(draft.limits, Limits) else ""
 
 
 def _classes(limits: ClassLimits) -> Table:
@@ -124,6 +148,8 @@ def best_column(draft: Draft) -> str:
     features = {column.name for column in draft.roles.role("feature")}
     looks = [look for look in draft.looks if look.name in features]
     best = max(looks, key=lambda look: look.roc_auc, default=None)
+    if isinstance(draft.limits, NumberLimits):
+        return ""
     if best is None or draft.limits.roc_auc - best.roc_auc >= _MORE:
         return ""
     return (
@@ -204,8 +230,16 @@ def document(draft: Draft) -> dict[str, object]:
     return {**_of_table(draft), **_of_limits(draft.limits)}
 
 
-def _of_limits(limits: Limits | ClassLimits) -> dict[str, object]:
+def _of_limits(limits: Limits | ClassLimits | NumberLimits) -> dict[str, object]:
     """What a quick model reaches, and the floors."""
+    if isinstance(limits, NumberLimits):
+        return {
+            "skill": round(limits.skill, 4),
+            "mae": float(f"{limits.mae:.6g}"),
+            "naive_mae": float(f"{limits.naive_mae:.6g}"),
+            "holdout": {"rows": limits.holdout},
+            "skill_floor": limits.skill_floor,
+        }
     if isinstance(limits, ClassLimits):
         return {
             "roc_auc": round(limits.roc_auc, 4),

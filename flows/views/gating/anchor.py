@@ -16,7 +16,7 @@ def show(model: str, anchor: Anchor | None) -> None:
     rows = {
         "Image": identity(out, f"{anchor.image}:{anchor.tag}@{anchor.digest}"),
         "Because": anchor.reason,
-        "Measured": measured(anchor.recall, anchor.precision),
+        "Measured": measured(anchor.recall, anchor.precision, anchor.skill),
     }
     for name, value in rows.items():
         row(out, name, value)

@@ -13,6 +13,8 @@ from sluice.gate.order import place
 from sluice.model.classes.metrics_file import ClassMetrics
 from sluice.model.classes.summary import class_summary
 from sluice.model.json_file import Unreadable, convert
+from sluice.model.number.metrics_file import NumberMetrics
+from sluice.model.number.summary import number_summary
 from sluice.model.quality.metrics import at_threshold, summary, worst_group
 from sluice.model.quality.metrics_file import Confusion, Group, Intervals
 
@@ -43,6 +45,9 @@ def show(verdict: Verdict, metrics: Mapping[str, object]) -> None:
     with contextlib.suppress(Unreadable):
         if verdict.verdict != "PROMOTE":
             out.print(escape(class_summary("Measured", convert(metrics, ClassMetrics, METRICS))))
+    with contextlib.suppress(Unreadable):
+        if verdict.verdict != "PROMOTE":
+            out.print(escape(number_summary("Measured", convert(metrics, NumberMetrics, METRICS))))
     out.print(f"[bold]{escape(_last(verdict, metrics))}[/]")
 
 
@@ -70,4 +75,6 @@ def _last(verdict: Verdict, metrics: Mapping[str, object]) -> str:
             return summary(verdict.verdict, measured.confusion, measured.intervals)
         with contextlib.suppress(Unreadable):
             return class_summary(verdict.verdict, convert(metrics, ClassMetrics, METRICS))
+        with contextlib.suppress(Unreadable):
+            return number_summary(verdict.verdict, convert(metrics, NumberMetrics, METRICS))
     return f"{verdict.verdict}: {verdict.sentence}"

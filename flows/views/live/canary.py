@@ -83,7 +83,7 @@ def _measure(measure: Measure) -> str:
 
 
 def _closing_in(looks: Sequence[Look]) -> list[str]:
-    """The bounds of the share flagged at the last looks, and what they have to come to."""
+    """The bounds of the share that passes a step at the last looks, and what they must come to."""
     bounds = [look.flagged for look in looks if look.flagged]
     known = [one for one in bounds if one.low is not None or one.high is not None]
     if not known:

@@ -54,9 +54,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Picture:
-    """The bounds of the difference in the share flagged, over the looks; heights in the units of
-    the view box. `tolerated` and `alarming` are the lines around what is `expected`; `decided` is
-    the look at which the canary was taken back or the last step passed, None while it goes on.
+    """The bounds of the difference in the share that passes a step, over the looks; `rows` says
+    which rows it is of. Heights are in the units of the view box. `tolerated` and `alarming` are
+    the lines around what is `expected`; `decided` is the look at which the canary was taken back or
+    the last step passed, None while it goes on.
     """
 
     height: int
@@ -68,6 +69,7 @@ class Picture:
     tolerated: tuple[float, float]
     alarming: tuple[float, float]
     decided: Point | None
+    rows: str
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ def picture(looks: Sequence[Look], *, over: bool) -> Picture | None:
         tolerated=(_y(expected + tolerated, reach), _y(expected - tolerated, reach)),
         alarming=(_y(expected + alarming, reach), _y(expected - alarming, reach)),
         decided=decided,
+        rows=newest.rows or "flagged",  # judges before it said which rows
     )
 
 

@@ -8,7 +8,7 @@ from flows.monitoring.labels import Added
 from flows.views.escape import escape
 from flows.views.terminal import console, row
 from flows.views.wording import count
-from sluice.monitor.report import ACT, FINE, WATCH, Report
+from sluice.monitor.report import ACT, FINE, WATCH, LiveClass, Report
 
 _COLOURS = {FINE: "bold green", WATCH: "bold yellow", ACT: "bold red"}
 _LABEL = 10
@@ -39,6 +39,8 @@ def show(report: Report, tried: Tried | None = None) -> None:
     row(out, "Labels", labels_in_words(report), width=_LABEL)
     row(out, "Live", live_in_words(report), width=_LABEL)
     row(out, "Promised", promised_in_words(report), width=_LABEL)
+    for one in report.classes:
+        row(out, "", class_in_words(one), width=_LABEL)
     for finding in report.findings:
         _show_finding(out, finding.severity, finding.sentence, finding.response)
     for note in report.notes:
@@ -73,6 +75,8 @@ def markdown(report: Report, tried: Tried | None, pictures: str) -> str:
         "Live": live_in_words(report),
         "Promised": promised_in_words(report),
     }
+    if report.classes:
+        rows["Classes"] = "; ".join(map(class_in_words, report.classes))
     if pictures:
         rows["Pictures"] = pictures
     if tried:
@@ -114,6 +118,9 @@ def labels_in_words(report: Report) -> str:
     live = report.live
     if not live.labelled:
         return "none that had time to come in"
+    if report.classes:
+        rarest = min(report.classes, key=lambda one: one.rows)
+        return f'{count(live.labelled, "row")}, {rarest.rows:,} of them "{rarest.name}"'
     return f"{count(live.labelled, 'row')}, {live.positives:,} of them positive"
 
 
@@ -123,7 +130,7 @@ def live_in_words(report: Report) -> str:
     parts = [
         f"{name} {value:.4f}"
         for name, value in (
-            ("recall", live.recall),
+            ("mean recall" if report.classes else "recall", live.recall),
             ("precision", live.precision),
             ("Brier score", live.brier),
         )
@@ -136,11 +143,18 @@ def live_in_words(report: Report) -> str:
     return ", ".join(parts) or "unknown without labels"
 
 
+def class_in_words(one: LiveClass) -> str:
+    """A class: its recall now, and the one that was promised."""
+    now = "unknown" if one.recall is None else f"{one.recall:.4f}"
+    return f'"{one.name}": recall {now} of {count(one.rows, "row")}, promised {one.promised:.4f}'
+
+
 def promised_in_words(report: Report) -> str:
     """What the release was measured at."""
     promised = report.promised
+    mean = "mean recall" if report.classes else "recall"
     words = (
-        f"recall {promised.recall:.4f}, precision {promised.precision:.4f}, Brier score"
+        f"{mean} {promised.recall:.4f}, precision {promised.precision:.4f}, Brier score"
         f" {promised.brier:.4f}"
     )
     return words if promised.anchor is None else f"{words}; the anchor recall {promised.anchor:.4f}"

@@ -62,7 +62,13 @@ def _metrics(
         yield "drift", "Effect size (PSI less chance) of the newest week, by column.", effects
         if week.flagged is not None:
             yield "flagged_share", "Share flagged in the newest week.", [({}, week.flagged)]
-    yield "flagged_share_promised", "The same on the holdout.", [({}, promised.flagged)]
+    if promised.flagged is not None:
+        yield "flagged_share_promised", "The same on the holdout.", [({}, promised.flagged)]
+    if report.classes:
+        recalls = {one.name: one.recall for one in report.classes}
+        held = {one.name: one.promised for one in report.classes}
+        yield "class_recall", "Recall of each class by these labels.", _known(recalls, "class")
+        yield "class_recall_promised", "The same on the holdout.", _known(held, "class")
 
 
 def _findings(report: Report) -> Samples:

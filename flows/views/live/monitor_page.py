@@ -2,13 +2,19 @@
 in pictures.
 """
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.views.live.monitor import labels_in_words, live_in_words, promised_in_words
+from flows.views.live.monitor import (
+    class_in_words,
+    labels_in_words,
+    live_in_words,
+    promised_in_words,
+)
 from flows.views.wording import count
-from sluice.monitor.report import Report, Week
+from sluice.monitor.report import Happened, Report, Week
 from sluice.percent import percent
 from sluice.served.page_text import on_page
 
@@ -21,6 +27,8 @@ _LINES = 6
 _ROOM = 0.02  # above and below what is drawn
 _FEWEST = 10  # positives of a week whose recall is drawn
 _NAME = 30  # characters of the name of a column
+_MARK = 120  # the width that the words of a mark may need
+_ROW, _ROWS = 13, 3  # words of marks that are near each other stand below each other
 # Effect sizes from which a cell is darker, and what they are called.
 _SHADES = ((0.0, "none"), (0.02, "little"), (0.1, "some"), (0.25, "strong"))
 
@@ -38,6 +46,20 @@ class Lines:
     path: str
     promised: float
     bound: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line across a picture where something moved what is live: its place, the height of its few
+    words and on which side of the line they are, and a sentence.
+    """
+
+    x: float
+    y: float
+    anchor: str
+    kind: str
+    words: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -83,29 +105,72 @@ def render(report: Report) -> str:
             "Labels": labels_in_words(report),
             "Now": live_in_words(report),
             "Promised": promised_in_words(report),
+            **{f"Class {at}": class_in_words(one) for at, one in enumerate(report.classes, 1)},
         },
         first=weeks[0].start if weeks else "",
         last=weeks[-1].start if weeks else "",
-        recall=recall_lines(weeks, report.promised.recall),
+        recall=recall_lines(
+            weeks, report.promised.recall, "rows" if report.classes else "positives"
+        ),
+        counted="rows with a label" if report.classes else "positives",
         flagged=flagged_lines(weeks, report.promised.flagged),
         heat=heat(weeks),
         shades=_SHADES,
+        marks=marks(report, _LEFT),
+        heat_marks=marks(report, _LABELS),
     )
     return page
 
 
-def recall_lines(weeks: Sequence[Week], promised: float) -> Lines | None:
-    """Recall by week, and what it is surely below; None where no week has labels enough."""
+def marks(report: Report, left: int) -> tuple[Mark, ...]:
+    """When the release became live, and what moved it since, in a picture that begins at `left`."""
+    weeks = report.weeks
+    if not weeks:
+        return ()
+    title = f"release {report.release} became live, {report.since}"
+    began = Happened(report.since, title, "release", f"release {report.release}")
+    later = [
+        one
+        for one in report.story
+        if one.kind and one.day >= report.since and one.mark != began.mark
+    ]
+    found = []
+    for at, one in enumerate([began, *later]):
+        x = _place(one.day, weeks, left)
+        anchor = "end" if x > _WIDTH - _MARK else "start"
+        y = _TOP + _ROW * (at % _ROWS)
+        title = one.what if one is began else f"{one.day}: {one.what}"
+        found.append(Mark(x, y, anchor, one.kind, one.mark, title))
+    return tuple(found)
+
+
+def _place(day: str, weeks: Sequence[Week], left: int) -> float:
+    """Where a day lies among the weeks: between the beginnings of its own and of the next."""
+    step = (_WIDTH - left - _RIGHT) / len(weeks)
+    before = [at for at, week in enumerate(weeks) if week.start <= day]
+    if not before:
+        return float(left)
+    start = datetime.date.fromisoformat(weeks[before[-1]].start)
+    into = min((datetime.date.fromisoformat(day) - start).days / 7, 1.0)
+    return round(left + step * (before[-1] + into), 1)
+
+
+def recall_lines(weeks: Sequence[Week], promised: float, what: str = "positives") -> Lines | None:
+    """Recall by week, and what it is surely below; None where no week has labels enough. `what` are
+    the rows that it is of.
+    """
     shown = [week for week in weeks if week.positives >= _FEWEST]
     if not shown:
         return None
     values = [(week, week.recall) for week in shown if week.recall is not None]
     bounds = [(week, week.below) for week in shown if week.below < 1]
-    return _lines(weeks, values, bounds, promised, lambda week: f"{week.positives} positives")
+    return _lines(weeks, values, bounds, promised, lambda week: f"{week.positives} {what}")
 
 
-def flagged_lines(weeks: Sequence[Week], promised: float) -> Lines | None:
-    """The share flagged by week; None without a week."""
+def flagged_lines(weeks: Sequence[Week], promised: float | None) -> Lines | None:
+    """The share flagged by week; None without a week, or where nothing is flagged."""
+    if promised is None:
+        return None
     values = [(week, week.flagged) for week in weeks if week.flagged is not None]
     return _lines(weeks, values, [], promised, lambda week: f"{week.rows} rows") if values else None
 

@@ -10,6 +10,7 @@ from sluice.canary.verdict import NO_CHANGE, Change
 from sluice.percent import percent
 
 _LABEL = 10
+_EVERY = 10  # limits of a number is one that is shown
 _SOME = (0.1, 0.25, 0.5, 0.75, 0.9)  # probabilities of a class that are shown of 19
 
 
@@ -21,8 +22,10 @@ def show(found: Replayed) -> None:
         row(out, "", f"{count(number, 'row')} {what}", width=_LABEL)
     row(out, "Candidate", found.candidate, width=_LABEL)
     row(out, "Live", found.running, width=_LABEL)
-    agreed = f"{_shown(found.agreement)} of the rows have the same {_answer(found)}"
+    agreed = f"{_shown(found.agreement)} of the rows {_agree(found)}"
     mean = f"probabilities are {found.change:.4f} apart on average"
+    if of_numbers(found):
+        mean = f"answers are {_number(found, found.change)} apart on average"
     row(out, "Agreement", f"{agreed}; {mean}", width=_LABEL)
     latency = f"{_latency(found.latency_candidate)}; live {_latency(found.latency_running)}"
     row(out, "One row", f"{latency}; the models alone", width=_LABEL)
@@ -40,11 +43,23 @@ def show(found: Replayed) -> None:
 
 def of_classes(found: Replayed) -> bool:
     """Whether the models answer with one of several classes."""
-    return found.said_running.flagged is None
+    return found.said_running.flagged is None and not of_numbers(found)
 
 
-def _answer(found: Replayed) -> str:
-    return "class" if of_classes(found) else "flag"
+def of_numbers(found: Replayed) -> bool:
+    """Whether the models answer with a number."""
+    return found.kind == "number"
+
+
+def _number(found: Replayed, value: float) -> str:
+    """A number with its unit."""
+    return escape(f"{value:,.4g} {found.unit}".rstrip())
+
+
+def _agree(found: Replayed) -> str:
+    if of_numbers(found):
+        return "stay within two tenths of all answers"
+    return f"have the same {'class' if of_classes(found) else 'flag'}"
 
 
 def _left_out(found: Replayed) -> list[tuple[int, str]]:
@@ -61,6 +76,8 @@ def _left_out(found: Replayed) -> list[tuple[int, str]]:
 def _migration(found: Replayed) -> Table:
     """Rows by tier or class: what is live down, the candidate across."""
     what = "Classes" if of_classes(found) else "Tiers"
+    if of_numbers(found):
+        what = "Tenths of all answers"
     table = _table(f"{what}: live down, candidate across", "live")
     after = list(next(iter(found.tiers.values())))
     for name in after:
@@ -76,11 +93,13 @@ def _columns(found: Replayed) -> Table:
     table.add_column("value")
     classes = of_classes(found)
     answers = ("other class",) if classes else ("newly flagged", "no longer")
+    if of_numbers(found):
+        answers = ("moved up", "moved down")
     for heading in ("rows", *answers, "mean change"):
         table.add_column(heading, justify="right")
     for one in found.columns:
         for at, moved in enumerate(one.values):
-            cells = _moved_class(moved) if classes else _moved(moved)
+            cells = _moved_class(moved) if classes else _moved(found, moved)
             table.add_row("" if at else escape(one.column), *cells)
     return table
 
@@ -90,9 +109,12 @@ def _moved_class(moved: Moved) -> tuple[str, ...]:
     return (escape(moved.value), *counts, f"{moved.change:.4f}")
 
 
-def _moved(moved: Moved) -> tuple[str, ...]:
+def _moved(found: Replayed, moved: Moved) -> tuple[str, ...]:
     counts = (f"{number:,}" for number in (moved.rows, moved.flagged, moved.unflagged))
-    return (escape(moved.value), *counts, f"{moved.change:+.4f}")
+    change = f"{moved.change:+.4f}"
+    if of_numbers(found):
+        change = f"{'-' if moved.change < 0 else '+'}{_number(found, abs(moved.change))}"
+    return (escape(moved.value), *counts, change)
 
 
 def _foretold(found: Replayed) -> Table:
@@ -101,7 +123,7 @@ def _foretold(found: Replayed) -> Table:
     for heading in ("live", "candidate", "change"):
         table.add_column(heading, justify="right")
     live, candidate, expected = found.said_running, found.said_candidate, found.expected
-    if not of_classes(found):
+    if live.flagged is not None:
         table.add_row("flagged", *_beside(live.flagged, candidate.flagged, expected.flagged))
     for name in dict.fromkeys((*live.tiers, *candidate.tiers)):
         shares = live.tiers.get(name), candidate.tiers.get(name)
@@ -116,8 +138,14 @@ def _histogram(found: Replayed) -> Table:
     for heading in ("live", "candidate", "change"):
         table.add_column(heading, justify="right")
     sides = found.said_running.at_most, found.said_candidate.at_most
-    for share, live, candidate, change in zip(SHARES, *sides, found.expected.at_most, strict=False):
-        table.add_row(f"{share:.2f}", *_beside(live, candidate, change))
+    if of_numbers(found):
+        table.title = "Answers, with 99 % intervals"
+        names = [_number(found, limit) for limit in found.limits]
+    else:
+        names = [f"{share:.2f}" for share in SHARES]
+    lines = list(zip(names, *sides, found.expected.at_most, strict=False))
+    for name, live, candidate, change in lines[:: _EVERY if of_numbers(found) else 1]:
+        table.add_row(name, *_beside(live, candidate, change))
     return table
 
 

@@ -134,7 +134,7 @@ def _recall(row: "Row") -> str:
     if row.recall is None:
         return ""
     value, low, high = row.recall
-    return f"  recall {value:.4f} [dim]{low:.4f} to {high:.4f}[/]"
+    return f"  {row.measure} {value:.4f} [dim]{low:.4f} to {high:.4f}[/]"
 
 
 def _sentence(row: "Row") -> str:

@@ -2,7 +2,7 @@
 happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +78,7 @@ class Chart:
     points    the measured candidates
     live      the SVG path of what was live
     backs     place and words of each rollback and each edit
+    canaries  the same of the end of each canary
     first     the date at the left, `last` the one at the right
     left_out  how many earlier ones are not drawn
     """
@@ -90,6 +91,7 @@ class Chart:
     points: tuple[Point, ...]
     live: str
     backs: tuple[tuple[float, str], ...]
+    canaries: tuple[tuple[float, str], ...]
     first: str
     last: str
     left_out: int
@@ -182,7 +184,7 @@ def chart(events: Sequence["Row"]) -> Chart | None:
     """Recall of each candidate in order, with its interval, and what was live; None where there are
     not two of them.
     """
-    drawn = [row for row in events if row.recall or row.moves]
+    drawn = [row for row in events if row.recall or row.moves or row.kind == "canary"]
     shown = drawn[-_DRAWN:]
     measured = [row for row in shown if row.recall]
     if len(measured) < 2:
@@ -196,7 +198,8 @@ def chart(events: Sequence["Row"]) -> Chart | None:
         grid=_grid(scale),
         points=_points(shown, scale),
         live=_live(events, shown, scale),
-        backs=_backs(shown, scale),
+        backs=_of_kinds(("rollback", "edit"), shown, scale),
+        canaries=_of_kinds(("canary",), shown, scale),
         first=when(shown[0].date)[:10],
         last=when(shown[-1].date)[:10],
         left_out=len(drawn) - len(shown),
@@ -240,11 +243,12 @@ def _point(row: "Row", recall: tuple[float, float, float], x: float, scale: _Sca
     )
 
 
-def _backs(shown: Sequence["Row"], scale: _Scale) -> tuple[tuple[float, str], ...]:
+def _of_kinds(
+    kinds: Collection[str], shown: Sequence["Row"], scale: _Scale
+) -> tuple[tuple[float, str], ...]:
+    """Place and words of what is of one of these kinds."""
     return tuple(
-        (scale.x(place), _title(row))
-        for place, row in enumerate(shown)
-        if row.kind in ("rollback", "edit")
+        (scale.x(place), _title(row)) for place, row in enumerate(shown) if row.kind in kinds
     )
 
 
@@ -253,7 +257,7 @@ def _title(row: "Row") -> str:
     if row.release:
         words.append(f"release {row.release}")
     if row.recall:
-        words.append(f"recall {_share(row.recall[0])}")
+        words.append(f"{row.measure} {_share(row.recall[0])}")
     return ", ".join(words)
 
 

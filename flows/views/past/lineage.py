@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _WIDTH = 17  # columns of a name
 _SHOWN = 100  # characters of a sentence
 _METRICS = {
+    "mae": "Mean absolute error",
+    "skill": "Skill",
+    "bias": "Bias",
     "recall": "Recall",
     "precision": "Precision",
     "share_flagged": "Share flagged",

@@ -66,7 +66,9 @@ def show(status: Status) -> None:
         return
     image = identity(out, f"{champion.image}:{champion.tag}@{champion.digest}")
     out.print(f"[dim]Image[/]         {escape(image)}")
-    out.print(f"[dim]Measured[/]      {measured(champion.recall, champion.precision)}")
+    out.print(
+        f"[dim]Measured[/]      {measured(champion.recall, champion.precision, champion.skill)}"
+    )
     if status.canary:
         row(out, "Canary", status.canary, width=_LABEL - 1)
     begin = f"Live{status.place}: release {champion.release} of {status.model}"

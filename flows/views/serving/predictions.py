@@ -9,6 +9,7 @@ from flows.adapters.plain_text import say
 from flows.views import terminal
 from flows.views.escape import escape
 from sluice.served.contract import Contract
+from sluice.served.quantity import Quantity
 from sluice.served.uploaded_table import Problem, Sheet, write_csv
 
 Json = dict[str, Any]
@@ -16,23 +17,35 @@ _NAMED = 20  # wrong rows that are named; the rest are counted
 _ERRORS = 5  # of one row
 
 
-def show(answer: Json) -> None:
-    """The answer to one person, with its reasons."""
+def show(answer: Json, quantity: Quantity | None = None) -> None:
+    """The answer to one person, with its reasons; `quantity` is what is answered, where that is a
+    number.
+    """
     shown = terminal.console(stderr=False)
     if "baseline" in answer:
-        shown.print(f"[dim]Mean score of others: {answer['baseline']:.4f}.[/]")
+        mean = f"score of others: {answer['baseline']:.4f}"
+        if quantity:
+            mean = f"answer to others: {escape(quantity.written(answer['baseline']))}"
+        shown.print(f"[dim]Mean {mean}.[/]")
     for reason in answer.get("reasons") or ():
         shown.print(f"[dim]{escape(reason['text'])}[/]")
     if "others" in answer:
-        shown.print(f"[dim]All other columns together: {answer['others'] * 100:+.1f} points.[/]")
+        added = f"{answer['others'] * 100:+.1f} points"
+        if quantity:
+            sign = "-" if answer["others"] < 0 else "+"
+            added = escape(f"{sign}{quantity.written(abs(answer['others']))}")
+        shown.print(f"[dim]All other columns together: {added}.[/]")
     shown.print("[dim]Advice: a person decides.[/]")
     shown.print(f"[bold]{escape(line(answer))}[/]")
 
 
 def line(answer: Json) -> str:
     """An answer in one line: `prediction 0, Stay, Risk: Very Low (0.1471)`; of several classes
-    `late (damaged 0.1023, late 0.8210, on time 0.0767)`.
+    `late (damaged 0.1023, late 0.8210, on time 0.0767)`, and of a number `45.2 min`.
     """
+    if "value" in answer:
+        end = " (at an end of its plausible range)" if answer["outside"] else ""
+        return f"{answer['label']}{end}"
     if "probabilities" in answer:
         shares = ", ".join(f"{name} {share:.4f}" for name, share in answer["probabilities"].items())
         return f"{answer['prediction']} ({shares})"
@@ -54,6 +67,8 @@ def problems(sheet: Sheet) -> None:
 
 def as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -> str:
     """One line for each answer, in the order of the file."""
+    if contract.target.quantity:
+        return _numbers_as_csv(contract, sheet, answers)
     if contract.target.several:
         return _classes_as_csv(contract, sheet, answers)
     head = (contract.id.name, "line", "prediction", "label", "probability", "tier")
@@ -75,6 +90,23 @@ def _classes_as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -
             row.line,
             answer["prediction"],
             *(f"{answer['probabilities'][one]:.8f}" for one in classes),
+        )
+        for row, answer in zip(sheet.rows, answers, strict=True)
+    ]
+    return write_csv(head, rows).replace("\r\n", "\n")
+
+
+def _numbers_as_csv(contract: Contract, sheet: Sheet, answers: Sequence[Json]) -> str:
+    """The same of numbers: the value, its unit, and whether it lies at an end of its range."""
+    head = (contract.id.name, "line", "value", "unit", "outside", "bin")
+    rows = [
+        (
+            row.id,
+            row.line,
+            f"{answer['value']:.8g}",
+            answer["unit"] or "",
+            "yes" if answer["outside"] else "no",
+            answer["bin"],
         )
         for row, answer in zip(sheet.rows, answers, strict=True)
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sluice.class_policy import ClassPolicy
-from sluice.gate.case import Facts, is_first
+from sluice.gate.case import HOLDOUT, Facts, is_first
 from sluice.gate.classes.paired import Tables
 from sluice.gate.paired import Difference
 from sluice.policy import GatePolicy
@@ -52,7 +52,7 @@ class Holdout:
     `clusters` are numbers, equal in rows that belong together; None where each row is independent.
     No row of it was seen by any of the models. A champion or anchor that cannot score these rows
     has probabilities that are no numbers; None says that there is none. `one_column` is the best
-    model of a single column.
+    model of a single column. `part` is what sentences call these rows.
     """
 
     labels: np.ndarray
@@ -63,6 +63,7 @@ class Holdout:
     one_column: Classifier
     segments: Mapping[str, np.ndarray]
     clusters: np.ndarray | None = None
+    part: str = HOLDOUT
 
     @property
     def counts(self) -> np.ndarray:

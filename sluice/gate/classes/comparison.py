@@ -245,7 +245,7 @@ def _group(case: Case, group: str, floor: float) -> Rule:
     names = holdout.segments.get(segment)
     rows = np.zeros(len(holdout.labels), dtype=bool) if names is None else names == name
     if not rows.any():
-        sentence = f"The holdout has no row of {group}; at least one is required"
+        sentence = f"No row of {group} is among {holdout.part}; at least one is required"
         needed = f"Label rows of {group}, or correct its name"
         return Rule("group_floors", OPEN, sentence, needed=needed)
     clusters = None if holdout.clusters is None else holdout.clusters[rows]

@@ -257,7 +257,7 @@ def stability(case: Case) -> Iterator[Rule]:
     holdout = case.holdout
     _, area = ranked(holdout.labels, holdout.candidate.probabilities)
     variance, rows = _area_variance(case), len(holdout.labels)
-    here = Area("on the holdout", area, variance)
+    here = Area(f"on {holdout.part}", area, variance)
     spread = number_at(case.metrics, "cross_validation", "roc_auc", "std")
     folds = case.metrics.get("cross_validation", {}).get("roc_auc", {}).get("folds", [])
     of_folds = spread**2 / (len(folds) - 1) if len(folds) > 1 else 0.0

@@ -16,7 +16,10 @@ from sluice.model.artifact.reference import Reference
 from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.fit.conversion import TOLERANCE
 from sluice.model.json_file import read_json
+from sluice.model.number.metrics_file import TrainedNumberMetrics
 from sluice.model.quality.metrics_file import TrainedMetrics
+from sluice.number_policy import BINS
+from sluice.number_policy import TABLE as NUMBER
 from sluice.served.classes import chosen
 from sluice.served.contract import Column, Contract
 from sluice.served.days import written
@@ -45,7 +48,8 @@ _LEFT_OUT = 0.125  # of the values of a column that may be missing
 class Parts:
     """What an artifact is made of: the ONNX model, the texts of contract and policy, the threshold
     that it ships with, what its training rows looked like, what was measured, and its card. A model
-    of several classes ships no threshold.
+    of several classes ships no threshold; one of a number has none either, and ships `bins`, the
+    inner limits of the histogram of its answers.
     """
 
     model: bytes
@@ -53,15 +57,17 @@ class Parts:
     policy: str
     threshold: float | None
     reference: Reference
-    metrics: TrainedMetrics | TrainedClassMetrics
+    metrics: TrainedMetrics | TrainedClassMetrics | TrainedNumberMetrics
     card: str
+    bins: tuple[float, ...] = ()
 
 
 class Golden(Struct, frozen=True, kw_only=True):
     """golden.json: records of no real person, with the scores they must get, in the same order.
 
     Of a model of several classes a score is the probability of each; it has `weights` in place of a
-    threshold.
+    threshold. Of a number a score is the answer, and `tolerance`, in its unit, is how far two of
+    one model to one row may lie apart.
     """
 
     schema: int = 1
@@ -69,9 +75,19 @@ class Golden(Struct, frozen=True, kw_only=True):
     records: tuple[dict[str, float | int | str | None], ...]
     scores: tuple[float | tuple[float, ...], ...]
     weights: tuple[float, ...] | UnsetType = UNSET
+    tolerance: float | UnsetType = UNSET
+
+    @property
+    def allowed(self) -> float:
+        """How far two scores of one row may lie apart."""
+        return TOLERANCE if isinstance(self.tolerance, UnsetType) else self.tolerance
 
     def answers(self, scores: np.ndarray) -> np.ndarray:
-        """What is answered at these scores, of shape (rows,) or (rows, classes)."""
+        """What is answered at these scores, of shape (rows,) or (rows, classes); of a number
+        nothing is decided there.
+        """
+        if not isinstance(self.tolerance, UnsetType):
+            return np.zeros(len(scores))
         if isinstance(self.weights, UnsetType):
             return np.asarray(scores >= self.threshold)
         return chosen(scores, self.weights)
@@ -84,7 +100,7 @@ def write(folder: Path, parts: Parts) -> Model:
     """
     (folder / "model.onnx").write_bytes(parts.model)
     (folder / "contract.toml").write_text(parts.contract, encoding="utf-8")
-    policy = shipped_policy(parts.policy, parts.threshold)
+    policy = shipped_policy(parts.policy, parts.threshold, parts.bins)
     (folder / "policy.toml").write_text(policy, encoding="utf-8")
     (folder / "reference.json").write_text(_json(parts.reference), encoding="utf-8")
     (folder / "metrics.json").write_text(_json(parts.metrics), encoding="utf-8")
@@ -94,9 +110,13 @@ def write(folder: Path, parts: Parts) -> Model:
     return model
 
 
-def shipped_policy(text: str, threshold: float | None) -> str:
-    """The text of a policy as it travels with a model: with the threshold, where it has one."""
+def shipped_policy(text: str, threshold: float | None, bins: tuple[float, ...] = ()) -> str:
+    """The text of a policy as it travels with a model: with the threshold, or with the bins of
+    its answers, where it has them.
+    """
     policy = read_toml(text, "policy.toml")
+    if bins:
+        policy[NUMBER][BINS] = list(bins)
     if threshold is not None:
         policy["operating_point"]["threshold"] = threshold
     return tomli_w.dumps(policy)
@@ -136,6 +156,14 @@ def _golden(
     records: Sequence[dict[str, float | int | str | None]],
     scores: Sequence[float | tuple[float, ...]],
 ) -> Golden:
+    quantity = model.contract.target.quantity
+    if quantity:
+        return Golden(
+            threshold=None,
+            records=tuple(records),
+            scores=tuple(scores),
+            tolerance=quantity.tolerance,
+        )
     if model.weights:
         return Golden(
             threshold=None, records=tuple(records), scores=tuple(scores), weights=model.weights
@@ -144,7 +172,9 @@ def _golden(
 
 
 def _is_clear(model: Model, score: np.ndarray) -> bool:
-    """Whether the answer at this score cannot be another one by rounding."""
+    """Whether the answer at this score cannot be another one by rounding; a number may be."""
+    if model.contract.target.quantity:
+        return True
     if not model.weights:
         return bool(abs(score - model.threshold) > _CLEAR)
     second, first = np.sort(score * np.asarray(model.weights))[-2:]
@@ -201,15 +231,17 @@ def compare_golden(golden: Golden, scores: np.ndarray) -> float:
     """The largest difference of these scores, shape (rows,) or (rows, classes), from the golden
     ones.
 
-    Raises SluiceError where one differs by more than 1e-6, or an answer at the threshold differs.
+    Raises SluiceError where one differs by more than 1e-6, or of a number by more than its
+    tolerance, or an answer at the threshold differs.
     """
     expected = np.asarray(golden.scores)
     worst = float("inf")
     if scores.shape == expected.shape and len(expected) > 0:
         worst = float(np.abs(scores - expected).max())
-    if not worst <= TOLERANCE or (golden.answers(scores) != golden.answers(expected)).any():
+    allowed = golden.allowed
+    if not worst <= allowed or (golden.answers(scores) != golden.answers(expected)).any():
         raise SluiceError(
-            f"golden records: the scores differ by {worst:.3g}; at most {TOLERANCE:g} is allowed",
+            f"golden records: the scores differ by {worst:.3g}; at most {allowed:g} is allowed",
             "What answered is not the model that was trained; build the image anew from this"
             " artifact.",
         )

@@ -12,13 +12,21 @@ from msgspec import UNSET, structs
 from sluice.model.classes.metrics_file import TrainedClassMetrics
 from sluice.model.fit.search_words import remarks
 from sluice.model.fit.tuning_file import Tuning
+from sluice.model.number.metrics_file import NumberFolds, TrainedNumberMetrics
 from sluice.model.quality.metrics_file import CrossValidation, Spread, TrainedMetrics
 from sluice.served.contract import Column, Contract
 from sluice.served.statements import statements
 
+Trained = TrainedMetrics | TrainedClassMetrics | TrainedNumberMetrics
 Policy = Mapping[str, Mapping[str, object]]  # the tables of a policy
 
 _METRICS = {
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "bias": "Bias (answer less outcome)",
+    "within": "Share within the band",
+    "naive_mae": "Error of the training median",
+    "skill": "Skill beside the training median",
     "recall": "Recall",
     "precision": "Precision",
     "share_flagged": "Share flagged",
@@ -30,7 +38,7 @@ _METRICS = {
 
 def model_card(
     contract: Contract,
-    metrics: TrainedMetrics | TrainedClassMetrics,
+    metrics: Trained,
     tuning: Tuning,
     policy: Policy,
     lineage: Mapping[str, object],
@@ -77,13 +85,31 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines]) if lines else ""
 
 
-def _how(contract: Contract, metrics: TrainedMetrics | TrainedClassMetrics) -> str:
+def _how(contract: Contract, metrics: Trained) -> str:
     if isinstance(metrics, TrainedClassMetrics):
         return _how_of_classes(contract, metrics)
+    if isinstance(metrics, TrainedNumberMetrics):
+        return _how_of_number(contract, metrics)
     return (
         f'The output is the probability of "{_plain(contract.target.positive)}", between 0 and'
         f" 1. From {metrics.threshold:.4f} on a row is flagged. Send one record or a list, with the"
         " columns below; `golden.json` holds records with the scores they must get."
+    )
+
+
+def _how_of_number(contract: Contract, metrics: TrainedNumberMetrics) -> str:
+    quantity = contract.target.quantity
+    if quantity is None:
+        raise ValueError("the target is no number")
+    low, high, middle = (
+        _plain(quantity.written(one)) for one in (quantity.low, quantity.high, metrics.middle)
+    )
+    column = next(column for column in contract.columns if column.role == "target")
+    return (
+        f'The output is "{_plain(column.name)}", a number from {low} to {high}: what is'
+        f" expected on average. Who always answers {middle}, the median of the training rows, has a"
+        " skill of 0. Send one record or a list, with the"
+        " columns below; `golden.json` holds records with the answers they must get."
     )
 
 
@@ -143,7 +169,7 @@ def _excluded(contract: Contract) -> str:
     return _bullets([*lines, f"{contract.id.name}: identifies a row"])
 
 
-def _training(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
+def _training(metrics: Trained) -> str:
     rows = metrics.rows
     parts = [("Train", f"{rows.train:,}"), ("Validation", f"{rows.validation:,}")]
     table = _table(("Part", "Rows"), parts)
@@ -166,7 +192,7 @@ def _procedure(tuning: Tuning) -> str:
     return f"{told}\n\n{table}"
 
 
-def _evaluation(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
+def _evaluation(metrics: Trained) -> str:
     validation = structs.asdict(metrics.validation)
     folds = _folds(metrics.cross_validation)
     rows = [
@@ -175,6 +201,11 @@ def _evaluation(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
         if metric in validation
     ]
     table = _table(("Metric", "Validation", "Cross-validation"), rows)
+    if isinstance(metrics, TrainedNumberMetrics):
+        unit = f" {_plain(metrics.unit)}" if metrics.unit else ""
+        return (
+            f"{table}\n\nErrors are in the unit of the target; the band is {metrics.band:g}{unit}."
+        )
     if not isinstance(metrics, TrainedClassMetrics):
         return table
     of_classes = [
@@ -185,7 +216,7 @@ def _evaluation(metrics: TrainedMetrics | TrainedClassMetrics) -> str:
     return f"{table}\n\nEach is the mean over the classes.\n\n{classes}"
 
 
-def _folds(validated: CrossValidation) -> dict[str, str]:
+def _folds(validated: CrossValidation | NumberFolds) -> dict[str, str]:
     """Mean and spread by metric, for those that were measured on each fold."""
     spreads: dict[str, Spread] = structs.asdict(validated)
     return {metric: f"{spread.mean:.4f} ± {spread.std:.4f}" for metric, spread in spreads.items()}

@@ -20,6 +20,7 @@ HASH = "row_hash"  # the column of a part that has the hashes in place of the id
 GROUP = "group_hash"  # the same in place of the groups, where the contract has them
 _BOTH = ("negative", "positive")
 _FEWEST = 5  # rows of each class without which a part can neither teach nor judge
+_FEWEST_NUMBERS = 20  # rows of a part where the target is a number
 
 
 def row_hashes(salt: str, ids: Iterable[object]) -> np.ndarray:
@@ -42,8 +43,8 @@ def parts(
     """Row numbers of each of PARTS, ascending.
 
     `hashes` are those of `row_hashes` of what decides, and `labels` the places of each row's
-    outcome in `outcomes`, both of shape (rows,). Raises Refused where a part has fewer than five
-    rows of one class.
+    outcome in `outcomes`, both of shape (rows,); of a number `outcomes` is empty. Raises Refused
+    where a part has fewer than five rows of one class, or of a number fewer than twenty rows.
     """
     edges = (policy.train, policy.train + policy.validation)
     numbers = np.searchsorted(edges, _shares(hashes), side="right")
@@ -126,6 +127,9 @@ def later_than(until: str, times: np.ndarray) -> np.ndarray:
 def _require_each_class(
     rows: dict[str, np.ndarray], labels: np.ndarray, outcomes: Sequence[str], fix: str
 ) -> None:
+    if not outcomes:
+        _require_rows(rows, fix)
+        return
     if len(outcomes) > len(_BOTH):
         _require_classes(rows, labels, outcomes, fix)
         return
@@ -136,6 +140,16 @@ def _require_each_class(
             what = (
                 f"the {part} part has {positives} positive and {negatives} negative rows; at least"
                 f" {_FEWEST} of each are required"
+            )
+            raise Refused(what, fix)
+
+
+def _require_rows(rows: dict[str, np.ndarray], fix: str) -> None:
+    """Of a number there are no classes: each part has rows enough to teach or judge."""
+    for part, members in rows.items():
+        if len(members) < _FEWEST_NUMBERS:
+            what = (
+                f"the {part} part has {len(members)} rows; at least {_FEWEST_NUMBERS} are required"
             )
             raise Refused(what, fix)
 

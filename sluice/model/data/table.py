@@ -335,7 +335,7 @@ def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
 
     They are as `sluice.served.encoding` takes them: numbers are float64 with NaN, the rest objects
     (texts or None); a whole-number id is int64, the target int8 (1 is positive; of several classes
-    the place in the contract). Raises Refused
+    the place in the contract, and float64 where it is a number). Raises Refused
     where a number, an id or a target cannot be read, which validation would have named. Where the
     contract names a column as `as_of`, its times are there too, as TIME.
     """
@@ -348,6 +348,10 @@ def typed(frame: "pd.DataFrame", contract: Contract) -> dict[str, np.ndarray]:
 
 
 def _typed(column: Column, contract: Contract, texts: "pd.Series[Any]") -> np.ndarray:
+    if contract.target.quantity and column.role == "target":
+        number = numbers(column, texts)
+        _require(column, ~np.isnan(number))
+        return number
     if column.role == "target":
         values = _objects(texts)
         if contract.target.several:

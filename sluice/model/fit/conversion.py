@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.errors import SluiceError
-from sluice.served.scoring import open_session, score_matrix
+from sluice.model.fit.single_limits import settle_limits
+from sluice.served.quantity import Quantity
+from sluice.served.scoring import PROBABILITIES, QUANTITY, open_session, score_matrix
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import ModelProto, NodeProto
 
     from sluice.model.fit.training import Estimator
 
@@ -19,10 +21,12 @@ _PIECE = 50_000  # rows that are scored at once
 _OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def convert(estimator: "Estimator", columns: int) -> bytes:
+def convert(estimator: "Estimator", columns: int, quantity: Quantity | None = None) -> bytes:
     """The bytes of an ONNX model; equal estimators give equal bytes.
 
-    It takes `features`, float32 of shape (rows, columns), and gives `probabilities`.
+    It takes `features`, float32 of shape (rows, columns), and gives `probabilities`; of a number,
+    which the estimator has as a share of the range, it gives `quantity`, in its unit and within the
+    range, float32 of shape (rows, 1).
     """
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
@@ -31,19 +35,46 @@ def convert(estimator: "Estimator", columns: int) -> bytes:
 
     register()
     _make_dense(estimator)
+    settle_limits(estimator)
     with _whole_numbers():
         model = to_onnx(
             estimator,
             initial_types=[("features", FloatTensorType([None, columns]))],
-            options={id(estimator): {"zipmap": False}},
+            options=None if quantity else {id(estimator): {"zipmap": False}},
             target_opset=_OPSET,
         )
+    if quantity:
+        _in_unit(model, quantity)
     model.producer_version = ""
     # skl2onnx takes them from a set, whose order may be another one in another process.
     opsets = sorted(model.opset_import, key=lambda opset: (opset.domain, opset.version))
     del model.opset_import[:]
     model.opset_import.extend(opsets)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _in_unit(model: "ModelProto", quantity: Quantity) -> None:
+    """Put behind a model of shares what makes answers of them: within 0 and 1, times the width of
+    the range, from its lower limit on.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    share = graph.output[0].name
+    numbers = {"least": 0.0, "most": 1.0, "spread": quantity.spread, "low": quantity.low}
+    graph.initializer.extend(
+        helper.make_tensor(f"quantity_{name}", TensorProto.FLOAT, [], [value])
+        for name, value in numbers.items()
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Clip", [share, "quantity_least", "quantity_most"], ["within"]),
+            helper.make_node("Mul", ["within", "quantity_spread"], ["above_low"]),
+            helper.make_node("Add", ["above_low", "quantity_low"], [QUANTITY]),
+        ]
+    )
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(QUANTITY, TensorProto.FLOAT, [None, 1]))
 
 
 @contextmanager
@@ -95,35 +126,46 @@ def _without_booleans(value: object) -> object:
     return value
 
 
-def scores_of(model: bytes, features: np.ndarray) -> np.ndarray:
+def scores_of(model: bytes, features: np.ndarray, quantity: Quantity | None = None) -> np.ndarray:
     """The scores that an ONNX model gives these rows, a piece at a time; float64, shape (rows,),
-    or (rows, classes) where there are several.
+    or (rows, classes) where there are several. Of a number they are the answers.
     """
     session = open_session(model)
+    output = QUANTITY if quantity else PROBABILITIES
     starts = range(0, len(features), _PIECE)
-    scores = [score_matrix(session, features[start : start + _PIECE]) for start in starts]
+    scores = [score_matrix(session, features[start : start + _PIECE], output) for start in starts]
     return np.concatenate(scores)
 
 
-def _scores(estimator: "Estimator", features: np.ndarray) -> np.ndarray:
+def _scores(estimator: "Estimator", features: np.ndarray, quantity: Quantity | None) -> np.ndarray:
     """The scores that a fitted estimator gives rows, as `score_matrix` has them."""
+    if quantity:
+        shares = np.asarray(estimator.predict(features), dtype=np.float64)
+        return quantity.low + quantity.spread * np.clip(shares, 0.0, 1.0)
     probabilities = estimator.predict_proba(features)
     return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
 
 
-def check_agreement(estimator: "Estimator", model: bytes, features: np.ndarray) -> float:
+def check_agreement(
+    estimator: "Estimator",
+    model: bytes,
+    features: np.ndarray,
+    quantity: Quantity | None = None,
+) -> float:
     """The largest difference between the scores of both, on features of shape (rows, columns).
 
     A piece at a time, because scikit-learn makes a copy in double precision, and one-hot bins are
-    many times as wide. Raises SluiceError beyond TOLERANCE.
+    many times as wide. Raises SluiceError beyond TOLERANCE, or of a number beyond its own.
     """
     starts = range(0, len(features), _PIECE)
-    expected = [_scores(estimator, features[start : start + _PIECE]) for start in starts]
-    worst = float(np.abs(scores_of(model, features) - np.concatenate(expected)).max())
-    if not worst <= TOLERANCE:
+    expected = [_scores(estimator, features[start : start + _PIECE], quantity) for start in starts]
+    found = scores_of(model, features, quantity)
+    worst = float(np.abs(found - np.concatenate(expected)).max())
+    allowed = quantity.tolerance if quantity else TOLERANCE
+    if not worst <= allowed:
         raise SluiceError(
             f"the ONNX model and the trained model differ by {worst:.2g} in a score (at most"
-            f" {TOLERANCE:g} is allowed)",
+            f" {allowed:g} is allowed)",
             "The conversion is at fault, not the data: please report it with the versions in"
             " uv.lock.",
         )

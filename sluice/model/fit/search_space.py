@@ -31,10 +31,12 @@ class Table:
 
 def table_of(rows: Rows, learnt: np.ndarray) -> Table:
     """The table that one fold learns from; `learnt` are the places of its rows."""
-    classes = np.bincount(rows.labels[learnt], minlength=2)
+    rarer = len(learnt) // 2  # of a number, every row says something, as in two equal classes
+    if not rows.of_number:
+        rarer = int(np.bincount(rows.labels[learnt], minlength=2).min())
     return Table(
         rows=len(learnt),
-        rarer=int(classes.min()),
+        rarer=rarer,
         columns=rows.features.shape[1],
         quantities=sum(rows.numeric),
     )
@@ -116,6 +118,16 @@ def _logistic_regression(table: Table) -> Space:
     return Space("logistic_regression", tuple(ranges), fixed)
 
 
+def _linear_regression(table: Table) -> Space:
+    bins = _between(table.rarer // 40, 6, 24)
+    ranges = [Range("penalty", 3.0, 0.03, 300.0)]
+    fixed: Parameters = {"bins": bins}
+    if table.quantities:
+        ranges.insert(0, Range("bins", bins, max(bins // 3, 2), 2 * bins))
+        fixed = {}
+    return Space("linear_regression", tuple(ranges), fixed)
+
+
 def _gradient_boosting(table: Table) -> Space:
     leaves = _between(round(math.sqrt(table.rarer) / 10), 6, 24)
     iterations = _between(round(20 * math.log10(max(table.rarer, 10)) ** 1.5), 40, 200)
@@ -143,6 +155,7 @@ def _random_forest(table: Table) -> Space:
 
 
 _SPACES = {
+    "linear_regression": _linear_regression,
     "logistic_regression": _logistic_regression,
     "gradient_boosting": _gradient_boosting,
     "random_forest": _random_forest,

@@ -1,7 +1,8 @@
 """Tuning and fitting. The objective, average precision, does not depend on any threshold.
 
 Features are float32, shape (rows, columns); labels are 0 or 1, shape (rows,), or the place of the
-class where there are more than two.
+class where there are more than two. Where the target is a number they are floats, its share of the
+range of the contract, and the objective is the skill of `sluice.model.number.skill`.
 """
 
 import math
@@ -18,6 +19,7 @@ from sluice.errors import Refused
 from sluice.model.classes.ranking import of_each_class, ranked
 from sluice.model.fit.coding import PLAIN, Coding, behind, look_up
 from sluice.model.fit.tuning_file import Parameters, Trial, Tuning, whole
+from sluice.model.number.skill import skill_of
 from sluice.policy import SearchPolicy
 from sluice.served.contract import Contract
 from sluice.served.encoding import Columns
@@ -25,14 +27,26 @@ from sluice.served.encoding import Columns
 if TYPE_CHECKING:
     import optuna
     from joblib import Parallel
-    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.ensemble import (
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
+        RandomForestClassifier,
+        RandomForestRegressor,
+    )
+    from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import Pipeline
 
-    Estimator: TypeAlias = Pipeline | HistGradientBoostingClassifier | RandomForestClassifier
+    Estimator: TypeAlias = (
+        Pipeline
+        | HistGradientBoostingClassifier
+        | HistGradientBoostingRegressor
+        | RandomForestClassifier
+        | RandomForestRegressor
+    )
 
 Progress = Callable[[Trial], None]
 Fold = tuple[np.ndarray, np.ndarray]  # the places of the rows learnt from, and of those left out
-_NARROW_BINS = "Bins whose width are too small"
+_EXPECTED = "Bins whose width are too small|Feature [0-9]+ is constant"
 WEIGHT = "positive_weight"  # the parameter of every family that is not searched
 MOST_LEAVES = 1024  # of a tree of a forest: a hundred such trees are 5 MB of ONNX
 _FIRST_AT_RANDOM = 4  # trials of a family before the sampler follows what it has seen
@@ -59,6 +73,11 @@ class Rows:
     coding: Coding = PLAIN
     weights: np.ndarray | None = None
     monotone: Sequence[int] = ()
+
+    @property
+    def of_number(self) -> bool:
+        """Whether labels are shares of a range, and not classes."""
+        return self.labels.dtype.kind == "f"
 
 
 @dataclass(frozen=True)
@@ -147,12 +166,17 @@ def all_folds(
 
 
 def folds_of(labels: np.ndarray, groups: np.ndarray | None, count: int, seed: int) -> list[Fold]:
-    """So many folds with equal shares of positives; the rows of a group are in one of them.
+    """So many folds with equal shares of positives; the rows of a group are in one of them. Of a
+    number, whose labels are floats, chance alone shares them out.
 
     Raises ValueError where there are fewer positives or groups than folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
+    if labels.dtype.kind == "f":
+        plain = KFold if groups is None else GroupKFold
+        parts = plain(count, shuffle=True, random_state=seed % 2**32)
+        return list(parts.split(np.zeros(len(labels)), labels, groups))
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     shuffled = kind(count, shuffle=True, random_state=seed % 2**32)
     return list(shuffled.split(np.zeros(len(labels)), labels, groups))
@@ -167,7 +191,7 @@ def forward_folds(
     time are in one block. A fold learns from all blocks before its own, without rows whose group is
     in that. Raises Refused where a fold lacks a class on either side.
     """
-    classes = max(len(np.unique(labels)), 2)
+    classes = 1 if labels.dtype.kind == "f" else max(len(np.unique(labels)), 2)
     ordered = np.sort(times)
     edges = [ordered[len(ordered) * number // (count + 1)] for number in range(1, count + 1)]
     blocks = np.searchsorted(np.array(edges), times, side="right")
@@ -183,6 +207,12 @@ def forward_folds(
             raise Refused(what, fix)
         folds.append((np.flatnonzero(learnt), np.flatnonzero(judged)))
     return folds
+
+
+def learnt_labels(contract: Contract, columns: Columns) -> np.ndarray:
+    """What is learnt of each row, shape (rows,): its class, or its share of the range."""
+    labels, quantity = columns[contract.target.column], contract.target.quantity
+    return quantity.shares(labels) if quantity else labels
 
 
 def row_weights(contract: Contract, columns: Columns) -> np.ndarray | None:
@@ -236,6 +266,11 @@ def tuning_of(trials: Sequence[Trial]) -> Tuning:
 
 def suggest(family: str, trial: "optuna.Trial") -> Parameters:
     """The next parameters of a family, which Optuna chooses within these limits."""
+    if family == "linear_regression":
+        return {
+            "bins": trial.suggest_int("bins", 12, 40, step=4),
+            "penalty": trial.suggest_float("penalty", 0.1, 100.0, log=True),
+        }
     if family == "logistic_regression":
         return {
             "bins": trial.suggest_int("bins", 12, 40, step=4),
@@ -359,8 +394,24 @@ def weighted(parameters: Parameters, policy: SearchPolicy) -> Parameters:
 
 def _logistic_regression(parameters: Parameters, rows: Rows) -> "Estimator":
     """Quantities in bins of equally many rows, everything else one-hot; then a logistic model."""
-    from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=parameters["inverse_penalty"], max_iter=500)
+    return _behind_bins(parameters, rows, model)
+
+
+def _linear_regression(parameters: Parameters, rows: Rows) -> "Estimator":
+    """The same bins; then a linear model whose weights are held small (ridge)."""
+    from sklearn.linear_model import Ridge
+
+    return _behind_bins(parameters, rows, Ridge(alpha=parameters["penalty"], solver="lsqr"))
+
+
+def _behind_bins(
+    parameters: Parameters, rows: Rows, model: "LogisticRegression | Ridge"
+) -> "Estimator":
+    """A model of bins of equally many rows, and of one column for each other value."""
+    from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
@@ -378,14 +429,14 @@ def _logistic_regression(parameters: Parameters, rows: Rows) -> "Estimator":
     if levels:
         steps.append(("levels", OneHotEncoder(handle_unknown="ignore"), levels))
     prepare = ColumnTransformer(steps, sparse_threshold=1.0)
-    model = LogisticRegression(C=parameters["inverse_penalty"], max_iter=500)
     return Pipeline([("prepare", prepare), ("model", model)])
 
 
 def _gradient_boosting(parameters: Parameters, rows: Rows) -> "Estimator":
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    return HistGradientBoostingClassifier(
+    make = HistGradientBoostingRegressor if rows.of_number else HistGradientBoostingClassifier
+    return make(
         learning_rate=parameters["learning_rate"],
         max_iter=int(parameters["iterations"]),
         max_leaf_nodes=int(parameters["leaves"]),
@@ -398,9 +449,10 @@ def _gradient_boosting(parameters: Parameters, rows: Rows) -> "Estimator":
 
 
 def _random_forest(parameters: Parameters, rows: Rows) -> "Estimator":
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    return RandomForestClassifier(
+    make = RandomForestRegressor if rows.of_number else RandomForestClassifier
+    return make(
         n_estimators=int(parameters["trees"]),
         max_features=parameters["columns_tried"],
         min_samples_leaf=int(parameters["smallest_leaf"]),
@@ -411,6 +463,7 @@ def _random_forest(parameters: Parameters, rows: Rows) -> "Estimator":
 
 
 _FAMILIES = {
+    "linear_regression": _linear_regression,
     "logistic_regression": _logistic_regression,
     "gradient_boosting": _gradient_boosting,
     "random_forest": _random_forest,
@@ -445,13 +498,18 @@ def _of(rows: Rows, places: np.ndarray) -> Rows:
 
 
 def judge_fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[float, float]:
-    """Average precision and ROC-AUC on the rows of a fold that were not learnt from. It is to be
-    called within `one_thread_each`.
+    """Average precision and ROC-AUC on the rows of a fold that were not learnt from, and in place
+    of both the skill where the target is a number. It is to be called within `one_thread_each`.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     learnt, left_out = fold
     estimator = _fit(family, parameters, _of(rows, learnt))
+    if rows.of_number:
+        found = np.clip(estimator.predict(rows.features[left_out]), 0.0, 1.0)
+        middle = float(np.median(rows.labels[learnt]))
+        skill = skill_of(rows.labels[left_out], found, middle)
+        return skill, skill
     probabilities, labels = estimator.predict_proba(rows.features[left_out]), rows.labels[left_out]
     classes = int(rows.labels.max()) + 1
     if classes > 2:
@@ -468,17 +526,18 @@ def one_thread_each() -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
-    _ignore_narrow_bins()
+    _ignore_expected()
     with threadpool_limits(1):
         yield
 
 
-def _ignore_narrow_bins() -> None:
-    """Quantile bins of a column with few values fall together, which is what is wanted.
+def _ignore_expected() -> None:
+    """Quantile bins of a column with few values fall together, which is what is wanted, and a
+    column that is constant in the rows of a fold says nothing there.
 
     Ignored from now on in the whole process: `catch_warnings` would be set back by one thread while
     another one fits.
     """
     known = [text.pattern for _, text, *_ in warnings.filters if isinstance(text, re.Pattern)]
-    if _NARROW_BINS not in known:
-        warnings.filterwarnings("ignore", message=_NARROW_BINS)
+    if _EXPECTED not in known:
+        warnings.filterwarnings("ignore", message=_EXPECTED)

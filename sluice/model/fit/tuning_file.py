@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 SCHEMA = 1
 OBJECTIVE = "average_precision"
+OBJECTIVE_OF_NUMBER = "skill"
 Parameters = dict[str, int | float]
 
 
@@ -15,8 +16,8 @@ class Trial(Struct, frozen=True):
     """One setting of one family, with its score on each fold.
 
     `score` and `std` are mean and standard deviation of the objective over `folds`; `roc_auc` is
-    the area of each fold. A trial that fell behind has its first folds alone. There is no duration:
-    it would make every run another one.
+    the area of each fold, and of a number the skill again. A trial that fell behind has its first
+    folds alone. There is no duration: it would make every run another one.
     """
 
     number: int

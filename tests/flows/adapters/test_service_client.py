@@ -56,6 +56,23 @@ def test_scores_come_in_the_order_of_the_records(url: str) -> None:
     assert Service.asked == {"/predict": RECORDS[0], "/predict_batch": RECORDS}
 
 
+def test_numbers_are_read_as_probabilities_are(url: str) -> None:
+    Service.answers = {
+        "/predict": (200, b'{"id": "x", "value": 125000.01, "unit": "EUR"}'),
+        "/predict_batch": (200, b'[{"value": 125000}, {"value": -3.5}]'),
+    }
+    assert ask(url, RECORDS).tolist() == [125000.0, -3.5]  # as near as 32-bit floats tell apart
+    Service.answers["/predict"] = (200, b'{"value": 125001}')
+    with pytest.raises(SluiceError, match="different scores for one record"):
+        ask(url, RECORDS)
+
+
+def test_an_answer_with_neither_probability_nor_value_is_none(url: str) -> None:
+    Service.answers["/predict_batch"] = (200, b'[{"probability": 0.25}, {"id": "x"}]')
+    with pytest.raises(SluiceError, match="neither `probability` nor `value`"):
+        ask(url, RECORDS)
+
+
 def test_a_record_that_is_scored_differently_alone_is_refused(url: str) -> None:
     Service.answers["/predict"] = (200, b'{"probability": 0.26}')
     with pytest.raises(SluiceError, match="different scores for one record"):

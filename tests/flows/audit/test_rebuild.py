@@ -41,9 +41,7 @@ def test_a_file_that_a_person_names_is_taken_where_its_hash_is_the_one_of_the_re
     assert found == (file.resolve(), f"{file}, by its hash")
     with pytest.raises(UsageError) as raised:
         rebuild.data(here(tmp_path), "attrition", "f" * 64, tmp_path, file)
-    assert raised.value.what == (
-        f"{file} hashes to {sha256(content)}, the release was trained on {'f' * 64}"
-    )
+    assert raised.value.what == (f"{file} hashes to {sha256(content)}; {'f' * 64} is required")
     assert raised.value.fix == "Name the file that the release was trained on."
 
 

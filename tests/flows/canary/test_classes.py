@@ -7,9 +7,9 @@ from support import parcels
 
 from bento.ops.metrics import Measures
 from flows.adapters.prometheus import Series
-from flows.canary.scrapes import HASH, ROWS, STARTED, Scraped, pods, tiers_of
+from flows.canary.scrapes import HASH, ROWS, STARTED, Scraped, layout_of, pods
 from sluice.canary import judge
-from sluice.canary.counts import BINS, Grid, Layout, count
+from sluice.canary.counts import BINS, Grid, count
 from sluice.policy import CanaryPolicy
 from sluice.served.classes import chosen
 
@@ -46,7 +46,7 @@ def judged(canary: np.ndarray, stable: np.ndarray) -> dict[str, str]:
     """What the judge says of each measure."""
     parts = [scraped("new", canary), scraped("old", stable)]
     rows = [series for _, found in parts for series in found]
-    layout = Layout(tiers_of(rows))
+    layout = layout_of(rows)
     assert layout.tiers == tuple(sorted(parcels.CLASSES))
     found = pods(Scraped([one for one, _ in parts], rows, [], []), "new", layout)
     for pod, shares in zip(found, (canary, stable), strict=True):
@@ -58,7 +58,7 @@ def judged(canary: np.ndarray, stable: np.ndarray) -> dict[str, str]:
         ]
         assert last[: BINS + 1].sum() == A_MINUTE * (MINUTES - 1)
     blocks = count(found, layout, Grid(0.0, 60.0 * MINUTES + 20, 60.0, 90.0))
-    case = judge.Case(blocks, layout.tiers, 0.5, CanaryPolicy())
+    case = judge.Case(blocks, layout, 0.5, CanaryPolicy())
     return {measure.name: measure.verdict for measure in judge.judge(case).measures}
 
 

@@ -24,6 +24,7 @@ from flows.project import settings
 from sluice.errors import Refused, UsageError
 from sluice.gate.classes.rules import CLASS_FLOORS
 from sluice.gate.decide import MAY_BE_WAIVED, NEVER_WAIVED
+from sluice.gate.number.rules import NUMBER_GOOD_ENOUGH
 from sluice.gitops.state import Override, Reference
 
 TAG, TODAY = "c" * 16, datetime.date(2026, 11, 20)
@@ -187,7 +188,8 @@ def test_a_name_that_no_rule_has_is_told_with_those_that_may_be_waived(
     with pytest.raises(UsageError) as raised:
         override.find(asked(), TAG, TODAY)
     named = raised.value.fix.removeprefix("Write one of ").removesuffix(".").split(", ")
-    assert named == [*MAY_BE_WAIVED, CLASS_FLOORS]
+    assert named == [*MAY_BE_WAIVED, CLASS_FLOORS, *NUMBER_GOOD_ENOUGH]
+    assert len(set(named)) == len(named)
     assert all(re.fullmatch("[a-z_]+", name) for name in named)
 
 

@@ -66,5 +66,5 @@ def test_a_missing_column_is_named(name: str) -> None:
     }
     with pytest.raises(Unreadable) as caught:
         read_scores(to_parquet(columns))
-    assert caught.value.what == f"scores.parquet lacks the columns {name}"
+    assert caught.value.what == f"scores.parquet lacks {name}; a column of each name is required"
     assert caught.value.fix

@@ -124,7 +124,7 @@ def decided(tmp_path: Path) -> Decision:
         data=SimpleNamespace(sha256="d"),
         contract_sha256="c",
         policy_sha256="p",
-        policy=SimpleNamespace(gate=SimpleNamespace(worded=False), classes=None),
+        policy=SimpleNamespace(gate=SimpleNamespace(worded=False), classes=None, number=None),
     )
     candidate = SimpleNamespace(
         split=SimpleNamespace(folder=tmp_path / "split"),

@@ -9,6 +9,7 @@ from flows.decision import told
 from flows.facts.decided import NOT_PROMOTED, Decided
 from flows.facts.scored import Scored
 from flows.project.root import ROOT
+from sluice.gate.case import BROKEN, MET, OPEN, Rule
 from sluice.gate.decide import Verdict
 from sluice.model.quality.metrics_file import Metrics
 from sluice.policy import GatePolicy
@@ -62,6 +63,43 @@ def test_the_sentence_of_a_promote_says_what_else_is_told() -> None:
     figures = told.decided(better, PROMOTED, override="", policy_changed="").sentence
     assert "tells no figure" in words
     assert "tells figures of the whole holdout" in figures
+    assert words.startswith(figures.partition(", which tells")[0])
+
+
+def test_of_a_first_release_a_promote_says_that_it_is_one() -> None:
+    better = Verdict("PROMOTE", "", ())
+    for policy in (WORDS, PROMOTED):
+        found = told.decided(better, policy, first=True, override="", policy_changed="")
+        assert found.sentence.startswith("This is the first model, and it clears every floor")
+    refused = Verdict("INSUFFICIENT", "", ())
+    first, later = (
+        told.decided(refused, PROMOTED, first=one, override="", policy_changed="")
+        for one in (True, False)
+    )
+    assert first == later
+
+
+def test_what_looks_at_no_label_and_what_validation_says_are_told() -> None:
+    """Of the rules on the holdout that are not met no other."""
+    rules = (
+        Rule("comparable", OPEN, "The champion accepts 3.0 % of the rows", needed="Sign"),
+        Rule("recall_floor", BROKEN, "Recall is 0.6111 on the holdout"),
+        Rule("finite", MET, "0 of 482 scores are not probabilities"),
+    )
+    beside = (Rule("recall_floor", BROKEN, "Recall is 0.6333; 0.72 is required"),)
+    found = told.decided(
+        Verdict("REJECT", "Recall is 0.6111", rules),
+        PROMOTED,
+        beside,
+        override="",
+        policy_changed="",
+    )
+    assert found.verdict == NOT_PROMOTED
+    assert "0.6111" not in found.sentence
+    assert (
+        ". The champion accepts 3.0 % of the rows. Sign. On the validation rows" in found.sentence
+    )
+    assert found.sentence.endswith("1 of 1 rules is not met: Recall is 0.6333; 0.72 is required")
 
 
 def test_in_figures_the_verdict_is_told_as_it_is() -> None:

@@ -17,7 +17,8 @@ from flows.evidence.diagnostics import Diagnosed, Material
 from models.attrition import sample
 from sluice.gitops.evidence import Drift
 from sluice.model.artifact.reference import histogram
-from sluice.model.data.table import read_table, to_parquet, typed
+from sluice.model.data.split import HASH
+from sluice.model.data.table import from_parquet, read_table, to_parquet, typed
 from sluice.model.fit.training import fit
 from sluice.model.json_file import Unreadable
 from sluice.policy import DriftPolicy
@@ -40,7 +41,8 @@ def material(tmp_path_factory: pytest.TempPathFactory, rows: dict[str, np.ndarra
     champion = small_artifact(folder / "champion", seed=2)
     write_reference(champion, rows)
     for part in ("train", "validation", "holdout"):
-        (folder / f"{part}.parquet").write_bytes(to_parquet(rows))
+        hashed = {**rows, HASH: np.arange(ROWS, dtype=np.uint64)}
+        (folder / f"{part}.parquet").write_bytes(to_parquet(hashed))
     scores = Scores(
         row_hash=np.arange(ROWS, dtype=np.uint64),
         labels=rows[contract().target.column],
@@ -56,6 +58,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, rows: dict[str, np.ndarra
         champion=champion,
         split=folder,
         scores=folder / "scores.parquet",
+        judged="holdout",
         family="logistic_regression",
         parameters={"bins": 12, "inverse_penalty": 0.1},
         seed=1,
@@ -155,3 +158,25 @@ def test_a_damaged_reference_is_told_in_plain_words(material: Material, tmp_path
     (champion / "reference.json").write_text('{"age": {"kind": "number", "edges": "none"}}')
     with pytest.raises(Unreadable, match=r"reference\.json does not follow its schema"):
         worked_out(replace(material, champion=champion), workers=2)
+
+
+def test_rows_that_are_not_judged_count_for_no_importance(
+    material: Material, tmp_path: Path
+) -> None:
+    """A compared model has seen them, so nothing was scored there."""
+    scores = read_scores(material.scores.read_bytes())
+    half = np.arange(ROWS) % 2 == 0
+    kept = {
+        name: getattr(scores, name)[half] for name in ("row_hash", "labels", "candidate", "alone")
+    }
+    path = tmp_path / "scores.parquet"
+    path.write_bytes(write_scores(replace(scores, **kept, champion=None)))
+    split = tmp_path / "split"
+    split.mkdir()
+    rows = from_parquet((material.split / "holdout.parquet").read_bytes())
+    judged = {name: values[half] for name, values in rows.items()}
+    (split / "validation.parquet").write_bytes(to_parquet(judged))
+    some = replace(material, scores=path)
+    alone = replace(some, split=split, judged="validation")
+    assert diagnostics.importance(some) == diagnostics.importance(alone)
+    assert diagnostics.importance(some) != diagnostics.importance(material)

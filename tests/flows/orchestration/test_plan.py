@@ -1,5 +1,8 @@
 """A plan says HIT or MISS and why, does no step and writes nothing."""
 
+import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,8 @@ import pytest
 from support import releases
 from support.releases import Story, Told
 
+from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.engine.perform import Plainly
 from flows.engine.planned import Planned
 from flows.engine.request import Request
@@ -129,6 +134,86 @@ def test_a_plan_after_a_release_has_hits_alone_and_nothing_to_do(released: Reque
     assert [planned.step for planned in known.steps if planned.hit] == [s.name for s in STEPS]
     assert known.outcome is not None
     assert (known.outcome.outcome, known.diff) == ("nothing to do", "")
+
+
+def blob(released: Request, reference: str, part: int) -> Path:
+    """The file of one part of a manifest in the registry."""
+    place = released.place
+    assert isinstance(place, Layout)
+    parts = oci.parse_manifest(registry.manifest(place, reference)).parts
+    return layout.blob_path(place.folder, parts[part].digest)
+
+
+def untag(released: Request, tag: str) -> None:
+    """Let a tag name nothing, as somebody does who tidies up by hand."""
+    place = released.place
+    assert isinstance(place, Layout)
+    index = place.folder / "index.json"
+    document = json.loads(index.read_text())
+    name = "org.opencontainers.image.ref.name"
+    kept = [one for one in document["manifests"] if one["annotations"][name] != tag]
+    assert len(kept) < len(document["manifests"])
+    index.write_text(json.dumps({**document, "manifests": kept}))
+
+
+def manifest_gone(released: Request, tag: str) -> None:
+    place = released.place
+    assert isinstance(place, Layout)
+    layout.blob_path(place.folder, str(registry.digest(place, tag))).unlink()
+
+
+Losing = Callable[[Request, str], object]
+GONE = "the registry does not have this image any more"
+PART = "the registry does not have 1 part of this image any more"
+BESIDE = "the registry does not have the model beside this image any more"
+LOST: dict[str, tuple[Losing, str]] = {
+    "everything": (lambda here, _: shutil.rmtree(here.settings.home / "registry"), GONE),
+    "the index": (
+        lambda here, _: (here.settings.home / "registry" / "attrition" / "index.json").unlink(),
+        GONE,
+    ),
+    "the tag": (untag, GONE),
+    "the manifest": (manifest_gone, GONE),
+    "the configuration": (lambda here, tag: blob(here, tag, 0).unlink(), PART),
+    "the last layer": (lambda here, tag: blob(here, tag, -1).unlink(), PART),
+    "all parts": (
+        lambda here, tag: [blob(here, tag, part).unlink() for part in (0, -1)],
+        PART.replace("1 part", "2 parts"),
+    ),
+    "the tag of the model": (lambda here, tag: untag(here, f"{tag}.model"), BESIDE),
+    "the manifest of the model": (lambda here, tag: manifest_gone(here, f"{tag}.model"), BESIDE),
+    "a file of the model": (lambda here, tag: blob(here, f"{tag}.model", 1).unlink(), BESIDE),
+    "the last file of the model": (
+        lambda here, tag: blob(here, f"{tag}.model", -1).unlink(),
+        BESIDE,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_whatever_the_registry_lost_of_an_image_is_a_miss_with_its_cause(
+    case: str, released: Request
+) -> None:
+    before = plan(released)
+    assert before.candidate is not None
+    lose, cause = LOST[case]
+    lose(released, before.candidate.tag)
+    known = plan(released)
+    assert misses(known.steps) == {"image": cause, "smoke": "waits for what image puts out"}
+    assert known.outcome is None
+
+
+def test_where_nothing_builds_images_a_plan_says_what_the_release_said(
+    first: tuple[Story, Told], tools: str, tmp_path: Path
+) -> None:
+    releases.enter(releases.copy(first[0], tmp_path), tools)
+    known = releases.planned()
+    assert known.barred is not None
+    assert known.barred.outcome == first[1].outcome["outcome"] == "no builder"
+    assert known.barred.sentence == first[1].outcome["sentence"]
+    assert known.candidate is not None
+    somewhere = releases.with_builder(known.candidate).request
+    assert plan(somewhere).barred is None
 
 
 def test_a_plan_goes_on_to_the_step_that_a_change_moves(released: Request) -> None:

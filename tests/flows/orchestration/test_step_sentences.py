@@ -9,6 +9,8 @@ from flows.facts.decided import Decided
 from flows.facts.imaged import Imaged
 from flows.facts.replayed import Foretold
 from flows.facts.scored import Scored
+from flows.facts.trained import Trained
+from flows.facts.tuned import Tuned
 from flows.orchestration.step_sentences import sentence
 from flows.steps.order import STEPS, AnyStep
 from flows.steps.smoke import Smoked
@@ -16,6 +18,7 @@ from flows.steps.smoke import Smoked
 DIGEST = "d0" * 32
 # A value for each type that a fact has; a text is the longest hash there is.
 VALUES = {str: DIGEST, int: 1_234, float: 8.941e-08, float | None: 0.744, bool: False}
+VALUES |= {str | None: None}
 
 
 def facts_of(step: AnyStep) -> msgspec.Struct:
@@ -60,6 +63,14 @@ def test_facts_without_a_sentence_are_an_error() -> None:
         ),
         (Scored(482, 0.744, 0.5), "Recall 74.4 %, precision 50.0 %"),
         (Scored(482), "482 rows scored"),
+        (Scored(482, skill=0.61234), "Skill 0.6123 beside the median of the training rows"),
+        (Trained("a", None, "random_forest", "min"), "Random forest, a number in min"),
+        (Trained("a", None, "linear_regression", ""), "Linear regression, a number"),
+        (Trained("a", None, "random_forest"), "Random forest, one class of several"),
+        (
+            Tuned({"linear_regression": 2}, "linear_regression", {}, 0.5, "skill"),
+            "Linear regression is best of 2 trials, skill 0.5000",
+        ),
         (Foretold("none", 0, True, "nothing is live"), "Nothing is live"),
         (Smoked(50, 8.941e-08), "The image answers 50 records as the model does"),
         (

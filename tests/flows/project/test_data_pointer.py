@@ -51,6 +51,34 @@ def test_the_same_again_changes_nothing(here: Story) -> None:
     assert (here.project / "data" / "attrition.toml").read_bytes() == before
 
 
+def test_bytes_that_were_told_are_those_or_none(here: Story) -> None:
+    content = b"a,b\n1,2\n"
+    (here.project / "new.csv").write_bytes(content)
+    before = pointer(here)
+    given, file = settings.load(), str(here.project / "new.csv")
+    for told, said in (
+        ("0" * 64, f"is {sha256(content)[:12]}; 000000000000 is required"),
+        ("", "has 0 characters; a SHA-256 is required"),
+        ("G" * 64, "a SHA-256 is required"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            add(given, "attrition", file, told)
+    assert pointer(here) == before
+    added = add(given, "attrition", file, sha256(content))
+    assert pointer(here)["sha256"] == added.sha256
+
+
+def test_an_address_that_was_told_and_not_reviewed_has_to_be_at_a_place_that_is_listed(
+    here: Story,
+) -> None:
+    given, told = settings.load(), "0" * 64
+    with pytest.raises(UsageError, match="SLUICE_DATA_FROM is not set, and nobody reviewed"):
+        add(given, "attrition", URL, told)
+    listed = given.model_copy(update={"data_from": "https://data.example.com"})
+    with pytest.raises(UsageError, match=r"data come from https://example\.com; one of"):
+        add(listed, "attrition", URL, told)
+
+
 def test_a_file_elsewhere_is_refused(here: Story, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a\n")
     with pytest.raises(UsageError, match="is outside the project"):

@@ -2,6 +2,7 @@
 its evidence says.
 """
 
+import datetime
 import json
 import tomllib
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ import pytest
 from support import environment, parcels, releases
 from support.releases import Story
 
-from flows.audit.find_release import trace
+from flows.audit.find_release import artifact, trace
 from flows.audit.verify import verify
 from flows.cli.gating.power import Question, run_power
+from flows.cli.live.labels import run_add
+from flows.cli.live.monitor import Wanted as Watch
+from flows.cli.live.monitor import run_monitor
 from flows.cli.live.replay import Wanted, run_replay
 from flows.cli.releases.plan import run_plan
 from flows.cli.releases.validate import run_validate
@@ -25,11 +29,16 @@ from flows.facts.replayed import Forecast
 from flows.facts.step_files import FORECAST, METRICS, MODEL, SCORES
 from flows.orchestration.real_tools import real_tools
 from flows.project import settings
+from flows.project.one_class import require_one_class
 from flows.steps import recheck
 from sluice.errors import Refused, UsageError
 from sluice.gitops.evidence import read_evidence
+from sluice.identity import sha256
 from sluice.model.classes.metrics_file import ClassMetrics
+from sluice.model.data.table import read_table, typed
 from sluice.model.json_file import read_json
+from sluice.served.contract import load_contract
+from sluice.served.scoring import load_model
 
 ROWS = 2_400
 NAME = "attrition"  # of the only model of a story
@@ -202,14 +211,100 @@ def test_what_does_not_know_classes_says_so_and_is_named_beforehand(
     entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.load()
-    with pytest.raises(UsageError, match=r"`sluice validate --docs FOLDER` knows"):
-        run_validate(given, NAME, None, tmp_path / "docs", as_json=False)
-    assert not (tmp_path / "docs").exists()
-    capsys.readouterr()
-    assert run_validate(given, NAME, None, None, as_json=False) == 0
-    assert "sluice monitor" in capsys.readouterr().err
+    assert run_validate(given, NAME, None, tmp_path / "docs", as_json=False) == 0
+    assert "<small>Most frequent</small>" in (tmp_path / "docs" / "index.html").read_text("utf-8")
+    assert "Not yet for these: sluice drill gate." in capsys.readouterr().err
     run_plan(given, NAME, None, as_json=False, cache=True)
-    assert "sluice monitor" in capsys.readouterr().err
+    assert "Not yet for these: sluice drill gate." in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"`sluice drill gate` knows a target of one positive"):
+        require_one_class(load_contract(parcels.CONTRACT), "sluice drill gate")
+
+
+def logged(folder: Path, files: dict[str, bytes], first: datetime.date, days: int) -> list[str]:
+    """Write a log of answers, 60 a day, as the service has it, and return a label for each; the
+    outcomes are those of rows that the model never saw.
+    """
+    artifact_folder = folder / "artifact"
+    artifact_folder.mkdir(parents=True)
+    for name, content in files.items():
+        (artifact_folder / name).write_bytes(content)
+    model = load_model(artifact_folder)
+    table = read_table(parcels.to_csv(60 * days, seed=9), model.contract, "rows")
+    columns = typed(table, model.contract)
+    features = [(column.key, column.kind == "integer") for column in model.contract.features]
+    rows = {key: columns[key].tolist() for key, _ in features}
+    places = columns[model.contract.target.column]
+    (folder / "log").mkdir()
+    labels = ["id,outcome,known_at"]
+    for at in range(days):
+        day, lines = first + datetime.timedelta(days=at), []
+        for row in range(60 * at, 60 * at + 60):
+            inputs = {
+                key: int(rows[key][row]) if whole else rows[key][row] for key, whole in features
+            }
+            [scores] = model.score_records([inputs])
+            [place] = model.answers(np.array([scores]))
+            line = {
+                "kind": "prediction",
+                "time": f"{day}T12:00:00.000Z",
+                "request": f"r{row}",
+                "id": f"a{row}",
+                "probability": float(scores[place]),
+                "prediction": parcels.CLASSES[place],
+                "probabilities": dict(zip(parcels.CLASSES, map(float, scores), strict=True)),
+                "model": NAME,
+                "image": None,
+                "inputs": inputs,
+                "model_digest": f"sha256:{sha256(files['model.onnx'])}",
+            }
+            lines.append(json.dumps(line) + "\n")
+            known = day + datetime.timedelta(days=2)
+            labels.append(f"a{row},{parcels.CLASSES[int(places[row])]},{known}")
+        (folder / "log" / f"predictions-{day:%Y%m%d}-0badcafe-0.jsonl").write_text("".join(lines))
+    return labels
+
+
+def test_what_is_live_is_watched_class_by_class(
+    live: Story, tools: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = releases.copy(live, tmp_path / "story")
+    releases.enter(story, tools)
+    given = settings.load()
+    files = artifact(trace(given, "live", NAME))
+    today = datetime.datetime.now(datetime.UTC).date()
+    labels = logged(tmp_path, files, today, 20)
+    now = datetime.datetime.combine(
+        today + datetime.timedelta(days=60), datetime.time(12), datetime.UTC
+    )
+    (tmp_path / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    assert run_add(given, NAME, tmp_path / "labels.csv", now, as_json=False) == 0
+    capsys.readouterr()
+    wanted = Watch(str(tmp_path / "log"), tmp_path / "page.html", tmp_path / "metrics.prom")
+    run_monitor(given, NAME, now, wanted, nobody, as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert (report["rows"], report["live"]["labelled"]) == (1_200, 1_200)
+    assert [one["name"] for one in report["classes"]] == list(parcels.CLASSES)
+    recalls = [one["recall"] for one in report["classes"]]
+    assert report["live"]["recall"] == pytest.approx(float(np.mean(recalls)))
+    evidence = trace(given, "live", NAME).evidence
+    assert evidence is not None
+    assert evidence.class_metrics is not None
+    assert report["promised"]["recall"] == evidence.class_metrics.holdout.recall
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "mean recall" in page
+    assert "rows with a label" in page
+    assert "positives" not in page
+    metrics = (tmp_path / "metrics.prom").read_text(encoding="utf-8")
+    assert f'sluice_monitor_class_recall{{model="{NAME}",class="late"}}' in metrics
+    assert "flagged_share" not in metrics
+    run_monitor(given, NAME, now, Watch(str(tmp_path / "log")), nobody, as_json=False)
+    said = capsys.readouterr().out
+    assert '"damaged": recall ' in said
+    assert "mean recall" in said
+
+
+def nobody() -> tuple[str, str]:
+    raise AssertionError("a candidate was released, and nobody asked for one")
 
 
 def test_power_tells_of_the_mean_and_of_each_class(

@@ -12,7 +12,8 @@ from support import releases
 from support.releases import Story, Told
 
 from flows.adapters.image.container_engine import Command, Container, ContainerEngine, Recipe
-from flows.adapters.registry import oci, registry
+from flows.adapters.registry import layout, oci, registry
+from flows.adapters.registry.layout import Layout
 from flows.adapters.registry.registry import Pulled
 from flows.audit import known_images, verify
 from flows.audit.known_images import Known
@@ -53,6 +54,17 @@ def test_the_image_of_these_inputs_is_built_once_and_adopted_afterwards(there: P
     built, adopted = make(there), make(there, "again")
     assert (built.adopted, adopted.adopted) == (False, True)
     assert (built.digest, built.tag) == (adopted.digest, there.candidate.tag)
+
+
+def test_what_the_registry_lost_of_an_image_is_put_back(there: Prepared) -> None:
+    built = make(there)
+    place = there.candidate.request.place
+    assert isinstance(place, Layout)
+    for number, part in enumerate(oci.parse_manifest(registry.manifest(place, built.tag)).parts):
+        layout.blob_path(place.folder, part.digest).unlink()
+        assert registry.missing(place, built.tag) == [part.digest]
+        assert make(there, f"again {number}").digest == built.digest
+        assert registry.missing(place, built.tag) == []
 
 
 @pytest.mark.parametrize("fault", FOREIGN, ids=named)

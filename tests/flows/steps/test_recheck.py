@@ -6,7 +6,7 @@ The attacks on files are in `sluice drill`; here every fact of every step, one a
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -83,11 +83,18 @@ def other(value: Any) -> Any:
     return value + 1
 
 
+def said(kind: type[msgspec.Struct], name: str) -> str | float:
+    """Something, of a fact that may say nothing."""
+    [field] = [one for one in msgspec.structs.fields(kind) if one.name == name]
+    return "something" if str in get_args(field.type) else 1.0
+
+
 def change(path: Path, name: str, kind: type[msgspec.Struct]) -> Record:
     """The record with another value of one fact, its hash as it was."""
     record = msgspec.json.decode(path.read_bytes(), type=Record)
     facts = msgspec.convert(record.facts, kind)
-    changed = {**record.facts, name: other(getattr(facts, name))}
+    value = getattr(facts, name)
+    changed = {**record.facts, name: said(kind, name) if value is None else other(value)}
     forged = msgspec.structs.replace(record, facts=changed)
     path.write_bytes(msgspec.json.encode(forged))
     return forged

@@ -96,3 +96,30 @@ def test_bets_that_begin_late_are_worth_one_on_average_too() -> None:
     for block in range(3):
         spread = worth[:, block].std() / np.sqrt(len(worth))
         assert worth[:, block].mean() <= 1.0 + 4.0 * spread
+
+
+@pytest.mark.parametrize("usual", [0.001, 0.05, 0.2, 0.9])
+@pytest.mark.parametrize("limit", [-0.3, -0.15, 0.05])
+def test_no_pair_of_shares_within_the_limit_wins_on_the_average(usual: float, limit: float) -> None:
+    """Exactly, over all outcomes of one block, also where the limit lies beyond what is possible
+    beside what was usual before.
+    """
+    rows, beside, before = 6, 20, 1e6
+    canary, stable = np.meshgrid(np.arange(rows + 1.0), np.arange(beside + 1.0), indexing="ij")
+    none = np.zeros_like(canary)
+    found = bets.log_bets(
+        np.stack([none, canary], axis=-1),
+        np.stack([none, none + rows], axis=-1),
+        np.stack([none + usual * before, stable], axis=-1),
+        np.stack([none + before, none + beside], axis=-1),
+        limit,
+    )
+    wins = np.exp(found[..., 1] - found[..., 0])
+    for of_stable in np.linspace(max(0.0, -limit), min(1.0, 1.0 - limit), 25):
+        for apart in (0.0, 0.1):
+            of_canary = of_stable + limit - apart
+            if 0.0 <= of_canary <= 1.0:
+                chance = stats.binom.pmf(canary, rows, of_canary) * stats.binom.pmf(
+                    stable, beside, of_stable
+                )
+                assert (chance * wins).sum() <= 1.0 + 1e-9

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sluice.canary.counts import BINS, SECONDS, Blocks, Side
+from sluice.canary.counts import BINS, SECONDS, Blocks, Layout, Side
 from sluice.canary.judge import OTHERS, Case, judge
 from sluice.canary.verdict import Change, Expectation, Measure, Verdict
 from sluice.policy import CanaryPolicy
@@ -37,7 +37,7 @@ def side(requests: int, flagged: float = 0.3, blocks: int = 8, **other: Any) -> 
 def case(canary: Side, stable: Side | None = None, **other: Any) -> Case:
     beside = stable or side(190, blocks=len(canary.requests))
     dropped = np.zeros(len(canary.requests), dtype=bool)
-    values: dict[str, Any] = {"weight": 0.05, "policy": CanaryPolicy(), "tiers": TIERS}
+    values: dict[str, Any] = {"weight": 0.05, "policy": CanaryPolicy(), "layout": Layout(TIERS)}
     return Case(Blocks(canary, beside, dropped), **(values | other))
 
 
@@ -57,6 +57,15 @@ def test_the_same_model_passes_once_a_large_change_is_excluded() -> None:
     assert flagged.low is not None and flagged.high is not None
     assert -0.15 <= flagged.low < 0.0 < flagged.high <= 0.15
     assert late.canary_rows == 400 and late.stable_rows == 190 * 40
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.9])
+def test_a_model_that_flags_few_or_nearly_all_passes_too(share: float) -> None:
+    """A change down by 15 points is not possible where 2 in 100 are flagged: it is excluded."""
+    stable = side(950, share, blocks=20)
+    assert judge(case(side(50, share, blocks=20), stable)).verdict == "pass"
+    other = share + (0.3 if share < 0.5 else -0.3)
+    assert judge(case(side(50, other, blocks=20), stable)).verdict == "fail"
 
 
 def test_five_requests_that_all_succeed_tell_nothing() -> None:

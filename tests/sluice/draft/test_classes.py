@@ -1,18 +1,27 @@
 """A draft for a target of several classes."""
 
+from dataclasses import replace
+
 import pytest
 from support import parcels, strange_tables
 
+from flows.project.models import model_folder
+from flows.project.root import ROOT
 from sluice.class_policy import require_kind
-from sluice.draft.classes import ClassLimits
+from sluice.draft.classes import ClassLimits, policy_text
 from sluice.draft.drafting import Draft, at_share, draft
 from sluice.draft.generated import generate
 from sluice.draft.proposals import Choices
 from sluice.draft.sample_file import read_sample
 from sluice.errors import Refused, UsageError
 from sluice.model.data.table import read_table, typed
-from sluice.policy import load_policy
+from sluice.model.fit.adaptive_search import most_fits, searched
+from sluice.model.fit.coding import coding_of
+from sluice.model.fit.conversion import check_agreement, convert
+from sluice.model.fit.training import Rows, fit_rows
+from sluice.policy import ADAPTIVE, FAMILIES, load_policy
 from sluice.served.contract import load_contract
+from sluice.served.encoding import encode, numeric_features
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,45 @@ def test_the_policy_is_one_of_these_classes_with_floors_that_its_model_reaches(
     assert all(floor.recall < reached[floor.name] for floor in policy.classes.floors)
     assert policy.gate.one_column_ceiling < 1
     assert not policy.reviewed
+
+
+def test_the_search_is_that_of_one_class(drafted: Draft) -> None:
+    search = load_policy(drafted.policy).search
+    assert (search.method, search.families) == (ADAPTIVE, FAMILIES)
+    large = limits_of_any_size(drafted, 60_000)
+    assert load_policy(policy_text("parcels", large)).search.families == FAMILIES[:2]
+
+
+def limits_of_any_size(drafted: Draft, rows: int) -> ClassLimits:
+    assert isinstance(drafted.limits, ClassLimits)
+    return replace(drafted.limits, minimum_rows=rows // 2)
+
+
+@pytest.fixture(scope="module")
+def pumps() -> Rows:
+    """The generated rows of a model that ships, of which a third is enough."""
+    folder = model_folder("pumps", ROOT)
+    contract = load_contract((folder / "contract.toml").read_text(encoding="utf-8"))
+    sample = (folder / "sample.toml").read_text(encoding="utf-8")
+    made = read_sample(sample.replace("rows = 7000", "rows = 2400"), "sample.toml", contract)
+    columns = typed(read_table(generate(made, contract), contract, "sample"), contract)
+    features, labels = encode(contract, columns), columns[contract.target.column]
+    return Rows(features, labels, numeric_features(contract), coding_of(contract))
+
+
+def test_such_a_search_tries_each_family_on_the_rows_of_a_model_that_ships(
+    drafted: Draft, pumps: Rows
+) -> None:
+    """Each ends as a graph that answers as it does; folds tell the winner from a lot."""
+    search = replace(load_policy(drafted.policy).search, trials=4, folds=3)
+    found = searched(pumps, search, lambda _: None, 2)
+    assert {trial.family for trial in found.trials} == set(FAMILIES)
+    assert found.fits <= most_fits(search)
+    assert found.winner.roc_auc[0] > 0.7
+    for trial in {one.family: one for one in found.trials}.values():
+        model = fit_rows(trial.family, trial.parameters, pumps)
+        graph = convert(model, pumps.features.shape[1])
+        check_agreement(model, graph, pumps.features)
 
 
 def test_generated_rows_have_the_classes_of_the_table_as_often(drafted: Draft) -> None:
@@ -104,7 +152,7 @@ def test_a_choice_of_one_positive_class_is_refused(choices: Choices) -> None:
 
 
 def test_no_share_is_flagged_of_classes(drafted: Draft) -> None:
-    with pytest.raises(UsageError, match="several classes"):
+    with pytest.raises(UsageError, match="no positive class"):
         at_share(drafted, "parcels", 0.1, lambda *_: None)
 
 

@@ -65,6 +65,10 @@ REFUSED = {
     "no name": (",b,c\n1,2,3\n", "column 1 of t has no name"),
     "a long line": ("a,b,c\n1,2,3\n1,2,3,4\n1,2,3\n", "4 cells in line 3; 3 are required"),
     "one column": ("a\n1\n", "1 columns"),
+    "a pointer": (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n",
+        "a pointer of git-lfs",
+    ),
     "a workbook": ("PK\x03\x04xxxxxxxx", "an Excel workbook"),
 }
 
@@ -74,6 +78,16 @@ def test_what_is_no_table_is_refused(case: str) -> None:
     text, words = REFUSED[case]
     with pytest.raises(Refused, match=words):
         sniff(text.encode(), "t")
+
+
+@pytest.mark.parametrize(
+    ("header", "fix"),
+    [(",b,c", "index=False"), ("a,,c", "or take it out"), ("a,b,", "at the end of each line")],
+)
+def test_a_column_without_a_name_is_told_by_its_place(header: str, fix: str) -> None:
+    with pytest.raises(Refused, match="has no name") as raised:
+        sniff(f"{header}\n1,2,3\n".encode(), "t")
+    assert fix in raised.value.fix
 
 
 CELLS = st.lists(

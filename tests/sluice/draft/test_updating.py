@@ -159,3 +159,29 @@ def test_a_text_that_cannot_be_edited_safely_is_left_and_told() -> None:
     assert found.remarks == (
         'sex: write values = ["f", "m", "x"] ("x" in 1 row seen); its text is unusual.',
     )
+
+
+CLASSES = CONTRACT.replace('positive = "yes"\nnegative = "no"\n', "").replace(
+    'positive_label = "Again"\nnegative_label = "Not again"\n', ""
+)
+CLASSES = CLASSES.replace('values = ["no", "yes"]', 'values = ["no", "soon", "late"]')
+
+
+def of_classes(*rows: str) -> Update:
+    return proposed(*rows, contract=CLASSES)
+
+
+def test_a_table_with_a_row_of_each_class_changes_nothing() -> None:
+    found = of_classes("a,3,east,low,f,no", "b,30,west,high,m,soon", "c,1,west,low,f,late")
+    assert (found.text, found.changes, found.remarks) == (CLASSES, (), ())
+
+
+def test_a_class_more_or_less_is_a_decision_and_other_columns_are_proposed_as_before() -> None:
+    found = of_classes("a,3,east,low,f,no", "b,3,west,high,m,soon", "c,3,north,low,f,never")
+    assert [(one.column, one.key) for one in found.changes] == [("ward", "values")]
+    assert found.remarks == (
+        'The target again has "never" in 1 row: leave these rows out, or write a class of its own,'
+        " with a floor in the policy.",
+        "No row has the class 'late' of again: a release needs rows of each.",
+    )
+    assert load_contract(found.text, "contract.toml").target.classes == ("no", "soon", "late")

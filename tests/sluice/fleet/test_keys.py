@@ -25,7 +25,9 @@ def contract() -> Contract:
 
 @pytest.fixture
 def policy() -> Policy:
-    return load_policy(POLICY.read_text(encoding="utf-8"))
+    """That of the shipped model, with all figures told."""
+    shipped = load_policy(POLICY.read_text(encoding="utf-8"))
+    return replace(shipped, gate=replace(shipped.gate, told="figures"))
 
 
 def test_a_listed_category_names_the_models(contract: Contract, policy: Policy) -> None:

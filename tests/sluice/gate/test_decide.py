@@ -578,6 +578,7 @@ print(*modules)
         "errors",
         *(f"gate{name}" for name in gate),
         *(f"model{name}" for name in model),
+        "number_policy",
         "percent",
         "policy",
         "schedule",

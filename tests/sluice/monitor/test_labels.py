@@ -87,3 +87,13 @@ def test_who_was_acted_upon_stays_so_whatever_a_later_label_says() -> None:
     rows = [(2, GOOD | {"acted": "Yes"}), (3, GOOD | {"known_at": "2026-11-21"})]
     rows += [(4, GOOD | {"id": "b-0", "acted": "no"}), (5, GOOD | {"id": "c-0", "acted": None})]
     assert settle(read_labels(rows, TARGET, NOW, "f")).acted == {"a-0"}
+
+
+def test_of_several_classes_an_outcome_is_the_place_of_its_class() -> None:
+    target = Target("found", "", "", "", "", classes=("sound", "worn", "blocked"))
+    rows = [(2, {**GOOD, "outcome": "blocked"}), (3, {**GOOD, "id": "b", "outcome": "sound"})]
+    labels = read_labels(rows, target, NOW, "labels.csv")
+    assert [label.outcome for label in labels] == [2, 0]
+    assert settle(labels).outcomes["a-0"][0] == 2
+    with pytest.raises(Refused, match="outcome is 'yes'; sound or worn or blocked is required"):
+        read_labels([(2, GOOD)], target, NOW, "labels.csv")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sluice.errors import UsageError
-from sluice.monitor.report import ACT, WATCH, Finding, Live, Promised, Report, Week
+from sluice.monitor.report import ACT, WATCH, Finding, Happened, Live, Promised, Report, Week
 from sluice.monitor.triggers import (
     NO_TRIGGERS,
     Closing,
@@ -307,4 +307,16 @@ def test_the_story_is_told_in_the_order_of_its_days() -> None:
             " nothing to do.",
         ),
         (day(20).isoformat(), "Anna closed the breaker: mended"),
+    ]
+
+
+def test_what_moved_what_is_live_stands_behind_what_led_to_it() -> None:
+    judged = [(Run(day(0), True, release=1), "promoted"), (Run(day(9), False, release=2), "held")]
+    passed = Happened(day(0).isoformat(), "It passed.", "canary", "canary of 1")
+    told = story(judged, NO_TRIGGERS, [passed])
+    assert [one.what for one in told] == ["Release 1: promoted.", "It passed.", "Release 2: held."]
+    assert [(one.kind, one.mark) for one in told] == [
+        ("release", "release 1"),
+        ("canary", "canary of 1"),
+        ("", ""),
     ]

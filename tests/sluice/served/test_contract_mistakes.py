@@ -44,13 +44,13 @@ WRONG = {
     "a numeric target": (
         TARGET,
         'role = "target"\nkind = "number"\nminimum = 0\nmaximum = 9',
-        "kind is number and its role is target",
+        "positive is given and Left is a number",
         'kind = "category"',
     ),
     "an integer target": (
         TARGET,
         'role = "target"\nkind = "integer"\nminimum = 0\nmaximum = 1',
-        "kind is integer and its role is target",
+        "positive is given and Left is a number",
         'values = ["0", "1"], as texts',
     ),
     "a large id": ("maximum = 999", "maximum = 9007199254740993", "below 2^53", '"category"'),

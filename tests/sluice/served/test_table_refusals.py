@@ -49,6 +49,11 @@ def header_refused(names: list[str]) -> TableRefused:
         ),
         (b"ARROW1\x00\x00", "not a CSV", "people.csv is an Arrow file; a CSV is required"),
         (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "a pointer of git-lfs",
+            "people.csv is a pointer of git-lfs and not the table itself; the table is required",
+        ),
+        (
             b"a,b\n1,\x07\n",
             "not a CSV",
             "people.csv is binary (byte 0x07 at offset 6); a CSV is required",
@@ -67,6 +72,14 @@ def test_bytes_that_are_no_text_are_named_for_what_they_are(
     assert refusal.rule == rule
     assert refusal.what == what
     assert refusal.exit_code == 3
+
+
+def test_a_pointer_of_git_lfs_is_told_what_to_type() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    for data in (pointer, b"\xef\xbb\xbf" + pointer, pointer.replace(b"\n", b"\r\n")):
+        with pytest.raises(TableRefused) as raised:
+            check_bytes(data, "my people.csv", "Save it as CSV.")
+        assert "git lfs pull --include 'my people.csv'" in raised.value.fix
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -174,6 +187,13 @@ def test_rows_of_another_length_than_the_header(
     refusal = ragged(rows, 4, "people.csv", ";")
     assert refusal.what == f"people.csv has {counted}; 4 are required by its header{more}"
     assert refusal.fix == 'Put a value with a semicolon in quotes: "like; this".'
+
+
+def test_a_separator_at_the_end_of_each_line_is_one_too_many() -> None:
+    refusal = ragged([(2, 5), (3, 5)], 4, "people.csv", ",")
+    assert refusal.fix.startswith("Take a comma out at the end of each line, or name a column")
+    mixed = ragged([(2, 5), (3, 6)], 4, "people.csv", ",")
+    assert mixed.fix == 'Put a value with a comma in quotes: "like, this".'
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

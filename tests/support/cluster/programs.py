@@ -61,15 +61,24 @@ class Programs:
         return self.folder / "shipped" / name
 
 
+def built(*names: str) -> bool:
+    """Whether the cache of this machine has these programs."""
+    return all(_here().program(name).exists() for name in names)
+
+
+def _here() -> Programs:
+    with tempfile.TemporaryDirectory() as work:
+        go = golang.version("go", Path(work))  # nothing where the one is taken that is pinned
+    return Programs(golang.cache().parent / "cluster" / key(go))
+
+
 def ensure(say: Callable[[str], None], names: Sequence[str] = tuple(PACKAGES)) -> Programs:
     """The programs of these names, built unless the cache has them; `say` is told of each.
 
     All of them cost 25 minutes of a processor. The caches of Go are thrown away afterwards (8 GB),
     unless GOCACHE and GOMODCACHE both name some. Raises SluiceError where one cannot be built.
     """
-    with tempfile.TemporaryDirectory() as work:
-        go = golang.version("go", Path(work))  # nothing where the one is taken that is pinned
-    programs = Programs(golang.cache().parent / "cluster" / key(go))
+    programs = _here()
     with golang.alone(programs.folder):
         missing = [name for name in names if not programs.program(name).exists()]
         if missing or not programs.shipped("").is_dir():

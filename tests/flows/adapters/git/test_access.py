@@ -7,19 +7,16 @@ from urllib.parse import quote
 
 import pytest
 
-from flows.adapters import process
 from flows.adapters.git.access import (
     Files,
     access,
     address,
     environment,
-    failure,
     hidden,
     options,
 )
-from flows.adapters.process import Result
 from flows.project import settings
-from sluice.errors import Retryable, SluiceError, UsageError
+from sluice.errors import UsageError
 
 URL = "https://git.example.com/team/manifests.git"
 TOKEN = "ghp_0123456789abcdef0123"
@@ -96,46 +93,6 @@ def test_the_authorities_are_those_of_the_setting() -> None:
     assert (
         environment(access(URL, files=Files(authorities="/ca.pem")))["GIT_SSL_CAINFO"] == "/ca.pem"
     )
-
-
-@pytest.mark.parametrize(
-    ("said", "kind", "fix"),
-    [
-        ("fatal: Authentication failed for 'https://x/'", UsageError, "SLUICE_GIT_TOKEN"),
-        (
-            "fatal: could not read Username for 'https://x': terminal prompts disabled",
-            UsageError,
-            "SLUICE_GIT_TOKEN",
-        ),
-        ("git@x: Permission denied (publickey).", UsageError, "SLUICE_GIT_KEY"),
-        ("Host key verification failed.", UsageError, "SLUICE_KNOWN_HOSTS"),
-        (
-            "server certificate verification failed. CAfile: none CRLfile: none",
-            UsageError,
-            "SLUICE_CA",
-        ),
-        ("SSL certificate problem: certificate has expired", UsageError, "clock"),
-        ("remote: no certificate, 401, 403, access denied\nfatal: hung up", Retryable, "then try"),
-        ("fatal: unable to access: The requested URL returned error: 403", SluiceError, "rights"),
-        ("fatal: detected dubious ownership in repository at '/x'", UsageError, "safe.directory"),
-        ("error: file write error: No space left on device", SluiceError, "Free space"),
-        ("error: unable to create temporary object directory", SluiceError, "be written to"),
-        ("fatal: the remote end hung up unexpectedly", Retryable, "SLUICE_MANIFESTS"),
-        ("ssh: connect to host x port 22: Connection refused", Retryable, "SLUICE_MANIFESTS"),
-        ("Could not resolve host: x", Retryable, "SLUICE_MANIFESTS"),
-    ],
-)
-def test_an_answer_says_whether_waiting_helps(said: str, kind: type[SluiceError], fix: str) -> None:
-    error = failure(access(URL), Result(128, "", said))
-    assert type(error) is kind
-    assert fix in error.fix
-
-
-def test_a_deadline_is_said_with_the_setting_that_moves_it() -> None:
-    error = failure(access(URL, timeout=2), Result(process.LATE, "", ""))
-    assert isinstance(error, Retryable)
-    assert error.what == f"{URL} did not answer within 2 seconds"
-    assert "SLUICE_GIT_TIMEOUT" in error.fix
 
 
 # What git would take for an option, or for the name of a program that it runs.

@@ -18,7 +18,7 @@ from flows.adapters.git.checkout import checkout
 from flows.gitops import events, manifest_repo, quarantine, rollback
 from flows.gitops.promotion import promote
 from flows.project.settings import Settings
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, UsageError
 
 AUTHOR = "Sluice Test <sluice@example.com>"
 
@@ -41,9 +41,22 @@ def hostile(tmp_path: Path, gitconfig: Path) -> Iterator[Path]:
     assert not (here / "programs").exists(), (here / "programs").read_text()
 
 
-def story(home: Path) -> list[object]:
+def named_by_sha256(given: Settings) -> Settings:
+    """The same manifest repo, with its objects named by SHA-256."""
+    before, after = Path(given.manifest_url), given.home / "sha256.git"
+    words = ("--quiet", "--bare", "--object-format=sha256", "--initial-branch", "main")
+    by_hand.git(given.home, "init", *words, after)
+    kept = subprocess.run(
+        ["git", "fast-export", "main"], cwd=before, capture_output=True, check=True
+    )
+    taken = ["git", "fast-import", "--quiet"]
+    subprocess.run(taken, cwd=after, input=kept.stdout, capture_output=True, check=True)
+    return given.model_copy(update={"manifests": str(after)})
+
+
+def story(home: Path, names: str = "sha1") -> list[object]:
     """Everything that Sluice asks git for, over a whole life of a manifest repo; what it learnt."""
-    given = seeded(home)
+    given = named_by_sha256(seeded(home)) if names == "sha256" else seeded(home)
     told: list[object] = []
     for number, tag in enumerate((ONE, TWO), 1):
         written = promote(given, promotion(tag, number, ONE if number > 1 else ""))
@@ -108,6 +121,15 @@ def test_no_configuration_changes_what_is_done_or_read(
 ) -> None:
     (tmp_path / "home").mkdir()
     assert story(tmp_path / "home") == expected
+
+
+def test_a_manifest_repo_that_names_objects_by_sha256_is_one_like_any_other(
+    expected: list[object], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    assert story(tmp_path / "home", "sha256") == expected
+    tip = by_hand.git(tmp_path / "home" / "sha256.git", "rev-parse", "main")
+    assert len(tip) == 64
 
 
 def test_no_configuration_changes_what_is_asked_of_a_project(hostile: Path, tmp_path: Path) -> None:
@@ -180,6 +202,143 @@ def test_the_embedded_repository_is_made_for_whoever_lets_git_find_no_bare_one(
     manifest_repo.seed(given)
     assert promote(given, promotion(ONE, 1)).outcome == "committed"
     assert not (tmp_path / "home" / "manifests.git" / "hooks").exists()
+
+
+# What git reads of the user where it serves a repository of this machine, each by itself.
+SERVER = [
+    "transfer.hideRefs=refs",
+    "transfer.hideRefs=refs/heads",
+    "uploadpack.hideRefs=refs/heads",
+    "receive.hideRefs=refs/heads",
+    "receive.maxInputSize=1",
+    "receive.procReceiveRefs=refs",
+    "receive.shallowUpdate=false",
+    "receive.denyCurrentBranch=refuse",
+    "receive.fsckObjects=true",
+    "uploadpack.packObjectsHook={here}/ran",
+    "core.alternateRefsCommand={here}/ran",
+    "core.hooksPath={here}/hooks",
+    "core.sharedRepository=0700",
+    "core.logAllRefUpdates=always",
+]
+
+
+@pytest.fixture
+def of_a_person(tmp_path: Path) -> Settings:
+    """A manifest repo that somebody made by hand, with another beside it that lends it objects."""
+    given = seeded(tmp_path)
+    lender, bare = Path(given.manifest_url), tmp_path / "by hand.git"
+    by_hand.git(tmp_path, "clone", "--quiet", "--bare", "--shared", lender, bare)
+    return given.model_copy(update={"manifests": str(bare)})
+
+
+@pytest.mark.parametrize("setting", SERVER)
+def test_a_repository_of_this_machine_is_served_as_it_says_itself(
+    setting: str, of_a_person: Settings, gitconfig: Path, tmp_path: Path
+) -> None:
+    here = hostile_git.user(tmp_path / "user", gitconfig)
+    key, _, value = setting.format(here=here).partition("=")
+    gitconfig.write_text("")
+    by_hand.git(tmp_path, "config", "--file", gitconfig, key, value)
+    bare = Path(of_a_person.manifest_url)
+    before = by_hand.git(bare, "rev-parse", "main")
+    assert git.tip(of_a_person.remote, "main") == before
+    assert promote(of_a_person, promotion(ONE, 1)).outcome == "committed"
+    assert by_hand.git(bare, "rev-parse", "main~") == before
+    assert not (here / "programs").exists()
+
+
+def test_and_what_it_says_itself_holds(of_a_person: Settings) -> None:
+    bare = Path(of_a_person.manifest_url)
+    by_hand.git(bare, "config", "uploadpack.hideRefs", "refs/heads/secret")
+    by_hand.git(bare, "branch", "secret", "main")
+    assert git.branches(of_a_person.remote, "*") == ["main"]
+
+
+def test_a_repository_that_the_user_calls_safe_stays_safe(
+    of_a_person: Settings, gitconfig: Path
+) -> None:
+    """The server is told of that setting, whichever file it stands in; of no other."""
+    bare = Path(of_a_person.manifest_url)
+    by_hand.git(bare, "config", "--file", gitconfig, "safe.directory", str(bare))
+    found = calls.configuration()
+    [option] = calls.serving("fetch", str(bare), found)
+    assert f"-c 'safe.directory={bare}' upload-pack" in option
+    assert calls.serving("fetch", "ssh://host/x.git", found) == ()
+    assert calls.serving("push", "https://host/x.git", found) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "push"), [("insteadOf", False), ("insteadOf", True), ("pushInsteadOf", True)]
+)
+def test_what_is_named_otherwise_is_served_by_where_it_lies(
+    kind: str, push: bool, gitconfig: Path
+) -> None:
+    by_hand.git(Path("/"), "config", "--file", gitconfig, f"url./srv/.{kind}", "https://git.x/")
+    by_hand.git(Path("/"), "config", "--file", gitconfig, f"url.ssh://y/.{kind}", "https://git.x/y")
+    found = calls.configuration()
+    assert found.reached("https://git.x/a.git", push=push) == "/srv/a.git"
+    assert found.reached("https://git.x/y.git", push=push) == "ssh://y/.git"
+    assert found.reached("https://other/a.git", push=push) == "https://other/a.git"
+    assert (found.reached("https://git.x/a.git") == "/srv/a.git") == (kind == "insteadOf")
+
+
+@pytest.mark.parametrize("version", ["2.30.2", "2.33.8.windows.1", "1.8.3.1"])
+def test_a_git_that_is_too_old_is_refused_by_name(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = seeded(tmp_path)
+    (tmp_path / "git").write_text(f"#!/bin/sh\necho git version {version}\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(UsageError, match=r"the version of git is \d\.\d+; 2\.34 is required"):
+        manifest_repo.live(given, "attrition")
+
+
+BROKEN = ["[user\nname = A", "[core]\n= 1\n", '[a]\nb = "c\n', "\0", "[include]\npath"]
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_configuration_that_git_cannot_read_is_told_as_such(
+    content: str, tmp_path: Path, gitconfig: Path
+) -> None:
+    given = seeded(tmp_path)
+    gitconfig.write_text(content)
+    asked: list[Callable[[], object]] = [
+        lambda: git.tip(given.remote, "main"),
+        lambda: git.branches("ssh://git@127.0.0.1:9/x.git", "*"),
+        lambda: promote(given, promotion(ONE, 1)),
+        lambda: manifest_repo.live(given, "attrition"),
+        lambda: git.log(given.remote, "main"),
+        lambda: git.seed(tmp_path / "new.git", {"a": b""}, "main", "Start\n", AUTHOR),
+        lambda: git.require_author(git.Author(AUTHOR, key="/none")),
+    ]
+    for ask in asked:
+        with pytest.raises(UsageError, match="git does not read its configuration: ") as raised:
+            ask()
+        assert str(gitconfig) in raised.value.what
+        assert "git config --list" in raised.value.fix
+
+
+def test_a_setting_that_means_nothing_to_git_is_no_such_configuration(
+    tmp_path: Path, gitconfig: Path
+) -> None:
+    given = seeded(tmp_path)
+    gitconfig.write_text("[sluice]\nodd = \n[core]\nodd\n")
+    assert promote(given, promotion(ONE, 1)).outcome == "committed"
+
+
+@pytest.mark.parametrize("language", ["de", "de_DE.UTF-8", "fr:de", "xx"])
+def test_the_language_of_the_user_changes_nothing(
+    language: str, expected: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Debian translates what git says wherever LANGUAGE is set, and the locale is not exactly C."""
+    for name in ("LANGUAGE", "LANG", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.setenv(name, language)
+    (tmp_path / "home").mkdir()
+    assert story(tmp_path / "home") == expected
+    said = calls.run("rev-parse", "no/such", where=calls.Where(tmp_path)).stderr
+    assert said.startswith("fatal: ")
 
 
 @pytest.mark.parametrize("name", sorted(calls.EVERYWHERE | calls.OURS))

@@ -28,6 +28,11 @@ IGNORING = [
     "state/*\n!state/keep\n",
     "[a-z]*\n",
     "*.json\n!champion.json\n",
+    "*.json\r\nstate/\r\n*.log\r\n",
+    "/state/**\n**/*.log\n",
+    "state/attrition/\n!state/attrition/champion.json\nnotes.*\n",
+    "*\n!*/\n!*.yaml\n",
+    "\\*.json\n*.[jl]*\n",
 ]
 NORMALISING = [
     "*.yaml text eol=lf\n",
@@ -40,6 +45,8 @@ NORMALISING = [
     "*.json filter=nobody\n",
     "* export-ignore -diff binary\n",
     "[attr]ours text eol=crlf\n* ours\n",
+    "state/** text eol=crlf\n*.json -text eol=lf\n",
+    "*.yaml text=auto working-tree-encoding=UTF-16LE eol=crlf\n",
 ]
 
 

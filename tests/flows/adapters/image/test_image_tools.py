@@ -2,6 +2,7 @@
 nothing patched.
 """
 
+import os
 import re
 import tarfile
 from pathlib import Path
@@ -116,6 +117,16 @@ def test_the_real_tools_are_the_default() -> None:
 def test_there_is_no_engine_where_no_tool_is_known(tmp_path: Path) -> None:
     assert image_tools.builder(tmp_path, []) is None
     assert image_tools.runner(tmp_path, ["no-such-tool"]) is None
+
+
+def test_what_may_build_images_is_looked_for_and_not_started(tmp_path: Path) -> None:
+    os.environ["PATH"] = str(tmp_path)
+    assert not image_tools.installed()
+    program = tmp_path / "podman"
+    program.write_text("#!/bin/sh\ntouch started\n")
+    program.chmod(0o755)
+    assert image_tools.installed()
+    assert list(tmp_path.iterdir()) == [program]
 
 
 def test_the_archive_of_packages_is_known_by_requirements_and_platform() -> None:

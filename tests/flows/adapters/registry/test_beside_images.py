@@ -27,6 +27,9 @@ class Registry:
     def blob(self, digest: str) -> bytes:
         return self.behind.blob(digest)
 
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        return self.behind.lacking(digests)
+
     def tags(self) -> list[str]:
         return self.behind.tags()
 

@@ -218,6 +218,16 @@ def test_a_missing_blob_is_found(place: Layout) -> None:
         registry.pull_files(place, "t")
 
 
+def test_the_parts_that_are_missing_are_named_and_nothing_is_read(place: Layout) -> None:
+    push(place, "t", a="12345", b="6")
+    assert registry.missing(place, "t") == []
+    lost = oci.digest_of(b"12345")
+    (place.folder / "blobs" / "sha256" / oci.hex_of(lost)).unlink()
+    assert registry.missing(place, "t") == [lost]
+    with pytest.raises(oci.Broken, match="has no other"):
+        registry.missing(place, "other")
+
+
 def test_a_size_that_lies_is_found(place: Layout) -> None:
     push(place, "t", a="12345")
     honest = oci.descriptor("application/octet-stream", b"12345", {oci.TITLE: "a"})

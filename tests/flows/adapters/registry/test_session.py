@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import http.server
 import ipaddress
 import itertools
 import json
@@ -42,6 +43,7 @@ def there_and_back(place: Remote) -> None:
     assert registry.digest(place, "t") == digest
     assert registry.pull_files(place, digest) == FILES
     assert registry.tags(place) == ["t"]
+    assert registry.missing(place, digest) == []
 
 
 WORLDS = [
@@ -509,3 +511,41 @@ def test_a_token_is_asked_for_what_is_done_and_what_the_registry_wants(
     asked: str, wanted: str
 ) -> None:
     assert login.scope("a/b", "pull,push", asked) == wanted
+
+
+def test_a_blob_that_the_registry_lost_is_missing(tmp_path: Path) -> None:
+    world = World(login="bearer")
+    with serving(world) as host:
+        keep(tmp_path, host)
+        place = Remote(host, "team/attrition")
+        registry.push_files(place, "t", FILES, TYPE, {})
+        lost = next(iter(world.blobs))
+        del world.blobs[lost]
+        assert registry.missing(place, "t") == [lost]
+
+
+@pytest.mark.parametrize("status", [403, 405])
+def test_of_a_store_that_takes_no_head_nothing_is_called_missing(
+    status: int, tmp_path: Path
+) -> None:
+    """Where blobs are read at a store, the address that it is sent to may be good for GET alone."""
+
+    class Store(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        world = World(elsewhere=f"http://127.0.0.1:{server.server_port}")
+        with serving(world) as host:
+            place = Remote(host, "team/attrition")
+            registry.push_files(place, "t", FILES, TYPE, {})
+            assert registry.missing(place, "t") == []
+        server.shutdown()
+        thread.join()

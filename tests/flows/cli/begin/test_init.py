@@ -3,16 +3,18 @@
 import io
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from support import strange_tables
+from support import checked_pumps, strange_tables
 from support.command_line import Sluice
 
 from flows.adapters.process import run
 from flows.project import new_model
 from flows.project.models import unreviewed
+from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.policy import load_policy
 
@@ -192,6 +194,21 @@ def test_a_newer_table_is_a_diff_that_git_applies_and_nothing_is_written(
     found = json.loads(sluice("init", newer, "--model", "churn", "--update", "--json").out)
     assert (found["changes"], found["diff"]) == ([], "")
     assert "there is no model 'other'" in sluice("init", newer, "--model", "other", "--update").err
+
+
+def test_a_newer_table_of_several_classes_is_compared_and_a_new_class_is_left_to_a_person(
+    project: Path, sluice: Sluice
+) -> None:
+    shutil.copytree(ROOT / "models" / "pumps", project / "models" / "pumps")
+    rows = checked_pumps.table(900).replace(b";A20;", b";C30;", 1)
+    newer = table(project, "newer", rows.replace(b";blocked", b";cracked", 1))
+    ended = sluice("init", newer, "--model", "pumps", "--update")
+    assert ended.code == 0
+    said = " ".join(ended.err.split())
+    assert 'The target Found has "cracked" in 1 row: leave these rows out, or write a class' in said
+    assert 'Make: values, "C30" in 1 row seen.' in said
+    assert '+values = ["A20", "A40", "B10", "C30"]' in ended.out
+    assert "cracked" not in ended.out
 
 
 class Typed(io.StringIO):

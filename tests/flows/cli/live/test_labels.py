@@ -13,6 +13,7 @@ from support.releases import Story
 from flows.adapters import label_files
 from flows.cli.live.labels import run_add, run_untouched
 from flows.monitoring.labels import folder_of, settled
+from flows.project.root import ROOT
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError
 from sluice.monitor.acting import in_control
@@ -81,8 +82,9 @@ def test_a_correction_and_a_conflict_are_told(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,known_at\na,2026-11-01\n", "the columns id, known_at; outcome is required"),
-        ("", "the columns none; id, outcome, known_at is required"),
+        ("id,known_at\na,2026-11-01\n", "has the columns id, known_at; outcome is required"),
+        ("known_at\n2026-11-01\n", "has the columns known_at; id, outcome are required"),
+        ("", "has 0 columns; id, outcome, known_at are required"),
         ("id,outcome,known_at\n", "has 0 labels"),
         (ROWS + "a-2,Perhaps,2026-11-02\n", "line 4: outcome is 'Perhaps'"),
         (ROWS + 'a-2,"Left,2026-11-02\n', "cannot be read as CSV"),
@@ -142,3 +144,15 @@ def test_who_is_left_untouched_is_printed_and_none_where_the_policy_leaves_nobod
     assert 20 <= len(printed) <= 60
     with pytest.raises(Refused, match="has the columns name; id is required"):
         run_untouched(given, "attrition", table(tmp_path, "name\nx\n", "other.csv"))
+
+
+def test_labels_of_several_classes_are_kept_and_a_class_that_is_none_is_refused(
+    own: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(home=own.home, project=ROOT)
+    text = "id,outcome,known_at\na-0,blocked,2026-11-01\na-1,worn bearing,2026-11-02\n"
+    assert run_add(settings, "pumps", table(tmp_path, text), NOW, as_json=False) == 0
+    assert capsys.readouterr().out == "Kept: 2 labels, 2 answers labelled.\n"
+    assert settled(settings, "pumps").outcomes["a-0"][0] == 2
+    with pytest.raises(Refused, match="sound or worn bearing or blocked is required"):
+        run_add(settings, "pumps", table(tmp_path, ROWS, "other.csv"), NOW, as_json=False)

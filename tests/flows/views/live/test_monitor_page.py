@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flows.monitoring.candidate import Ran, Tried
 from flows.views.live.monitor import markdown, show
-from flows.views.live.monitor_page import flagged_lines, heat, recall_lines, render
+from flows.views.live.monitor_page import flagged_lines, heat, marks, recall_lines, render
 from sluice.monitor.report import ACT, FINE, WATCH, Finding, Happened, Live, Promised, Report, Week
 from sluice.monitor.triggers import Decision, Reason, Start
 
@@ -156,3 +156,26 @@ def test_a_candidate_that_ran_is_told_with_its_reasons(capsys: pytest.CaptureFix
     assert f"promoted, begun at {moment}, gone on with now: release 4 is committed." in said
     assert "drift, since 2026-01-30: Age has drifted." in said
     assert "it began before" not in said
+
+
+def test_releases_canaries_and_rollbacks_are_marked_on_their_days() -> None:
+    weeks = (WEEK, msgspec.structs.replace(WEEK, start="2026-01-12"))
+    story = (
+        Happened("2025-12-01", "Release 2: promoted.", "release", "release 2"),
+        Happened("2026-01-05", "Release 3: promoted.", "release", "release 3"),
+        Happened("2026-01-08", "The canary of release 3 passed.", "canary", "canary of 3"),
+        Happened("2026-01-09", "Release 4: held."),
+        Happened("2026-01-30", "Rolled back to release 2.", "rollback", "back to 2"),
+    )
+    report = msgspec.structs.replace(REPORT, weeks=weeks, story=story)
+    began, canary, back = marks(report, 46)
+    assert (began.words, began.x) == ("release 3", 46.0)
+    # A week is 450 wide here, and three of its days have gone by.
+    assert (canary.kind, canary.words, canary.x) == ("canary", "canary of 3", 238.9)
+    assert (back.kind, back.x, back.anchor) == ("rollback", 946.0, "end")
+    assert len({one.y for one in (began, canary, back)}) == 3
+    page = render(report)
+    pictures = page.count('<svg class="over')
+    assert pictures == 3
+    assert page.count("2026-01-08: The canary of release 3 passed.") == pictures
+    assert marks(msgspec.structs.replace(REPORT, weeks=()), 46) == ()

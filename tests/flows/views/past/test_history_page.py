@@ -263,3 +263,16 @@ def test_what_has_no_arrow_lies_within_the_axis(rows: list[Row]) -> None:
 
 def test_the_page_names_the_confidence_of_its_intervals() -> None:
     assert "interval that its commit states: 90 %" in render(of(NEAR))
+
+
+def test_the_end_of_a_canary_is_marked_in_the_picture() -> None:
+    passed = row(kind="canary", outcome="healthy", measured={}, moves=False)
+    rows = [row(measured=measured(0.75)), passed, row(measured=measured(0.8))]
+    picture = drawn(*rows)
+    low, high = picture.points
+    [(x, words)] = picture.canaries
+    assert low.x < x < high.x
+    assert words == "2026-11-20 13:24 UTC, Canary passed, release 3"
+    page = render(of(rows))
+    assert page.count("dotted: a canary ended") == 1
+    assert "dotted" not in render(of([row(), row()]))

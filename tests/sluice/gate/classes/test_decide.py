@@ -311,7 +311,7 @@ def test_a_group_that_nobody_is_in_waits(group: str) -> None:
     floors = (GroupFloor("side = y", 0.5), GroupFloor(group, 0.5))
     looked = rule(decided(holdout(), group_floors=floors), "group_floors")
     assert (looked.state, looked.value) == (OPEN, 1.0)
-    assert f"; The holdout has no row of {group}; at least one is required" in looked.sentence
+    assert f"; No row of {group} is among the holdout; at least one is required" in looked.sentence
     assert looked.needed == f"Label rows of {group}, or correct its name"
 
 

@@ -1,0 +1,1 @@
+"""The gate for a target that is a number."""

@@ -1,0 +1,133 @@
+"""The gate for a number: answers in, verdict out, by the same table as for one class
+(`sluice.gate.decide`).
+
+What is required is a skill, or a mean absolute error, and that answers are right on the average.
+Models are compared by their skills on the same rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sluice.gate.case import BROKEN, MET, OPEN, WAIVED, Facts, Rule
+from sluice.gate.decide import Verdict, set_aside
+from sluice.gate.hold import how_surely
+from sluice.gate.number.case import Answering, Case, Comparison, Holdout
+from sluice.gate.number.comparison import AGAINST_OTHERS
+from sluice.gate.number.rules import FLOORS, MEASURABLE, ON_ITS_OWN
+from sluice.model.number.resampled import gain_p_value
+from sluice.number_policy import NumberPolicy
+from sluice.policy import GatePolicy
+from sluice.served.words import Words
+
+_AGAINST = ("better", "not_worse")  # the rules that tell PROMOTE from HOLD
+_RULES = (*MEASURABLE, *ON_ITS_OWN, *AGAINST_OTHERS)
+
+
+def decide(
+    metrics: Mapping[str, Any],
+    holdout: Holdout,
+    facts: Facts,
+    policy: GatePolicy,
+    limits: NumberPolicy,
+    words: Words,
+) -> Verdict:
+    """The verdict on a candidate whose `metrics` are checked against the answers they came from;
+    `words` say what a row is called, and no rule depends on them.
+    """
+    case = Case(
+        metrics,
+        holdout,
+        facts,
+        policy,
+        limits,
+        _compared(holdout, holdout.champion, policy),
+        _compared(holdout, holdout.anchor, policy),
+        words,
+    )
+    rules: list[Rule] = []
+    for look in _RULES:
+        rules += [set_aside(rule, facts) for rule in look(case)]
+        if look in MEASURABLE and any(rule.state != MET for rule in rules):
+            break  # no other rule can be computed from these rows
+    return _verdict(case, rules)
+
+
+def _compared(holdout: Holdout, other: Answering | None, policy: GatePolicy) -> Comparison | None:
+    """The comparison with another model; None where there is none, or some answer is no number."""
+    mine = holdout.candidate
+    if other is None or not other.scored or not mine.scored:
+        return None
+    return Comparison(
+        against=other.tag,
+        skill=holdout.skill_over(other, policy.level),
+        mae=float(np.abs(holdout.labels - mine.answers).mean()),
+        other_mae=float(np.abs(holdout.labels - other.answers).mean()),
+        p_value=gain_p_value(holdout.gains(other), holdout.clusters),
+    )
+
+
+def _verdict(case: Case, rules: list[Rule]) -> Verdict:
+    """Decide once, from all rules, as `sluice.gate.decide` does."""
+    broken = [rule for rule in rules if rule.state == BROKEN]
+    waiting = [rule for rule in rules if rule.state == OPEN and rule.rule not in _AGAINST]
+    against = {rule.rule: rule for rule in rules if rule.rule in _AGAINST}
+    met = {name for name, rule in against.items() if rule.state in (MET, WAIVED)}
+    if broken:
+        return _reasoned(rules, "REJECT", broken)
+    if case.first:
+        if waiting:
+            return _reasoned(rules, "INSUFFICIENT", waiting)
+        return _reasoned(rules, "PROMOTE", [_first(case)])
+    if any(rule.rule in FLOORS for rule in waiting):
+        return _reasoned(rules, "INSUFFICIENT", waiting)
+    if "better" in met and not waiting:
+        return _reasoned(rules, "PROMOTE", [against["better"]])
+    if "not_worse" in met and case.champion is not None:
+        held = _held(case, case.champion, is_better="better" in met)
+        if waiting or not _due(case):
+            return _reasoned(rules, "HOLD", [held, *waiting])
+        age = f"Fresh data may replace a champion of {case.facts.champion_days} days"
+        return replace(_reasoned(rules, "HOLD", [held, age]), refresh=True)
+    worse = [rule for name, rule in against.items() if name == "not_worse"]
+    return _reasoned(rules, "INSUFFICIENT", [*worse, *waiting])
+
+
+def _first(case: Case) -> str:
+    if case.holdout.champion is None:
+        return "This is the first model, and it clears every floor"
+    return "It clears every floor with its limits; the champion cannot be compared"
+
+
+def _held(case: Case, compared: Comparison, *, is_better: bool) -> str:
+    number = case.facts.champion_release
+    name = f"release {number}" if number else "the champion"
+    apart = compared.mae - compared.other_mae
+    found = f"its mean absolute error is {case.shown(abs(apart))}"
+    found += " higher" if apart > 0 else " lower"
+    if apart == 0:
+        found = "its mean absolute error is the same"
+    if is_better:
+        return f"Better than {name}, and held all the same: {found}"
+    margin = case.policy.margin
+    surely = how_surely(compared.skill, margin, f"{margin:g}", case.facts.uses)
+    return f"No better than {name}: {found}, {surely}"
+
+
+def _due(case: Case) -> bool:
+    """Whether the policy lets fresh data replace a champion of this age."""
+    if case.policy.worded:
+        return False
+    return case.facts.fresh and case.facts.champion_days >= case.policy.refresh_days
+
+
+def _reasoned(rules: list[Rule], verdict: str, reasons: Sequence[Rule | str]) -> Verdict:
+    """The verdict with its reasons as one text, and with the rules that an override set aside."""
+    texts = [str(reason) for reason in reasons]
+    for rule in rules:
+        if rule.state == WAIVED:
+            told = "" if rule in reasons else f" ({rule})"
+            texts.append(f"Rule {rule.rule} is waived{told}")
+    return Verdict(verdict, ". ".join(texts), tuple(rules))

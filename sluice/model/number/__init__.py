@@ -1,0 +1,1 @@
+"""What means another thing where the target is a number."""

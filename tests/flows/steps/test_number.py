@@ -1,0 +1,200 @@
+"""A model of a number from its table to the commit, worked out anew before that, and what its
+evidence says.
+"""
+
+import datetime
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import deliveries, environment, releases
+from support.releases import Story
+
+from flows.audit.find_release import trace
+from flows.audit.verify import verify
+from flows.cli.begin.init import run_update
+from flows.cli.gating.power import Question, run_power
+from flows.cli.releases.plan import run_plan
+from flows.cli.releases.status import run_status
+from flows.cli.releases.validate import run_validate
+from flows.decision.scores_file import read_scores, write_scores
+from flows.engine.request import begin
+from flows.evidence.page import summary_markdown
+from flows.facts.step_files import METRICS, MODEL, SCORES
+from flows.monitoring.labels import add
+from flows.monitoring.watch import watch
+from flows.orchestration.real_tools import real_tools
+from flows.project import settings
+from flows.steps import recheck
+from sluice.errors import Refused, UsageError
+from sluice.gitops.evidence import read_evidence
+from sluice.model.json_file import read_json
+from sluice.model.number.metrics_file import NumberMetrics
+
+ROWS = 2_400
+NAME = "attrition"  # of the only model of a story
+
+
+def of_number(project: Path) -> None:
+    """Let the model of a story be one of deliveries."""
+    folder = project / "models" / NAME
+    (folder / "contract.toml").write_text(deliveries.CONTRACT, encoding="utf-8")
+    (folder / "policy.toml").write_text(deliveries.POLICY, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def live(written: Story, tools: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A first release, promoted: its weights are mixed up, so that it knows little."""
+    story = releases.copy(written, tmp_path_factory.mktemp("number"))
+    of_number(story.project)
+    releases.point(story.project, deliveries.to_csv(ROWS, telling=False))
+    with environment.kept():
+        releases.enter(story, tools)
+        told = releases.release()
+        assert told.steps["Decide"] == "done", told.said
+        assert told.outcome["verdict"] == "PROMOTE", told.said
+        releases.keep_image()
+        again = releases.release()
+        assert again.outcome["outcome"] == "promoted", again.said
+    return story
+
+
+@pytest.fixture
+def entered(live: Story, tools: str) -> Iterator[Story]:
+    releases.enter(live, tools)
+    return live
+
+
+@pytest.fixture
+def report(entered: Story) -> recheck.Report:
+    """What the plan knows of it."""
+    known = releases.planned().report
+    assert known is not None
+    return known
+
+
+def test_all_that_the_verdict_rests_on_is_worked_out_anew(report: recheck.Report) -> None:
+    assert recheck.check(report).verdict == "PROMOTE"
+
+
+def test_answers_that_were_changed_are_found(report: recheck.Report) -> None:
+    path = report.decision.scored.folder / SCORES
+    kept = path.read_bytes()
+    scores = read_scores(kept)
+    assert scores.candidate.shape == scores.labels.shape
+    assert write_scores(scores) == kept
+    moved = scores.candidate.copy()
+    moved[0] += 0.01
+    path.chmod(0o600)
+    try:
+        path.write_bytes(write_scores(replace(scores, candidate=moved)))
+        with pytest.raises(Refused):
+            recheck.check(report)
+    finally:
+        path.write_bytes(kept)
+
+
+def test_the_artifact_ships_bins_and_no_threshold(report: recheck.Report) -> None:
+    trained = report.candidate.trained
+    policy = tomllib.loads(trained.read(f"{MODEL}/policy.toml").decode())
+    assert trained.facts.threshold is None
+    assert trained.facts.unit == "min"
+    bins = policy["number"]["bins"]
+    assert len(bins) == 9
+    assert bins == sorted(bins)
+    golden = json.loads(trained.read(f"{MODEL}/golden.json"))
+    assert np.array(golden["scores"]).shape == (50,)
+    card = trained.read(f"{MODEL}/card.md").decode()
+    assert 'The output is "Minutes", a number from 0.0 min to 240.0 min' in card
+    assert "| Mean absolute error |" in card
+
+
+def test_evidence_and_metrics_say_how_far_answers_are_off(report: recheck.Report) -> None:
+    metrics = read_json(report.decision.scored.read(METRICS), NumberMetrics, METRICS)
+    assert metrics.unit == "min"
+    assert set(metrics.segments["zone"]) == {"city", "rural", "suburb"}
+    low, high = metrics.intervals.mae
+    assert 0 < low < metrics.holdout.mae < high < metrics.holdout.naive_mae
+    evidence = read_evidence(report.evidence.read("evidence.json"))
+    assert evidence.metrics is None
+    assert evidence.number_metrics is not None
+    assert evidence.number_metrics.holdout == metrics.holdout
+    page = report.evidence.read("evidence.html").decode()
+    assert "<h3>Mean absolute error</h3>" in page
+    assert '<th scope="row">rural</th>' in page
+    assert "| Mean absolute error |" in summary_markdown(evidence)
+
+
+def test_the_release_is_verified(entered: Story) -> None:
+    given = settings.load()
+    assert verify(given, trace(given, "live", NAME)).problems == []
+
+
+def test_history_and_status_tell_its_skill(
+    entered: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.load()
+    capsys.readouterr()
+    run_status(given, NAME, as_json=False)
+    assert "skill 0." in capsys.readouterr().out
+
+
+def test_a_better_model_takes_its_place_and_a_worse_one_does_not(
+    live: Story, tools: str, tmp_path: Path
+) -> None:
+    story = releases.copy(live, tmp_path)
+    path = story.project / "models" / NAME / "policy.toml"  # most answers are to move
+    path.write_text(f"{deliveries.POLICY}\n[canary]\nreplay_changed = 0.9\n", encoding="utf-8")
+    releases.point(story.project, deliveries.to_csv(ROWS))
+    releases.enter(story, tools)
+    told = releases.release()
+    assert told.outcome["verdict"] == "PROMOTE", told.said
+    releases.keep_image()
+    again = releases.release()
+    assert again.outcome["outcome"] == "promoted", again.said
+    lines = deliveries.to_csv(ROWS).decode().splitlines()
+    outcomes = [line.rpartition(",")[2] for line in lines[1:]]
+    mixed = np.random.default_rng(4).permutation(outcomes)
+    rows = [f"{line.rpartition(',')[0]},{one}" for line, one in zip(lines[1:], mixed, strict=True)]
+    releases.point(story.project, "\n".join([lines[0], *rows]).encode())
+    worse = releases.release()
+    assert worse.outcome["verdict"] == "REJECT", worse.said
+
+
+def test_a_policy_of_another_kind_is_refused_before_anything_is_done(
+    live: Story, tools: str, tmp_path: Path
+) -> None:
+    story = releases.copy(live, tmp_path)
+    path = story.project / "models" / NAME / "policy.toml"
+    path.write_text((releases.MODEL / "policy.toml").read_text(), encoding="utf-8")
+    releases.enter(story, tools)
+    with pytest.raises(UsageError, match="the target is a number"):
+        begin(settings.load(), real_tools(), NAME)
+
+
+def test_what_does_not_know_numbers_says_so_and_is_named_beforehand(
+    entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.load()
+    with pytest.raises(UsageError, match=r"the target is a number, and `sluice validate --docs"):
+        run_validate(given, NAME, None, tmp_path / "docs", as_json=False)
+    with pytest.raises(UsageError, match=r"the target is a number, and `sluice power`"):
+        run_power(given, NAME, None, Question(None, (), 0.1), as_json=False)
+    (tmp_path / "log").mkdir()
+    with pytest.raises(UsageError, match=r"the target is a number, and `sluice monitor`"):
+        watch(given, NAME, str(tmp_path / "log"), datetime.datetime.now(datetime.UTC).date())
+    outcomes = tmp_path / "outcomes.csv"
+    outcomes.write_text("id,outcome,known_at\na,12,2026-01-01\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"the target is a number, and `sluice labels add FILE`"):
+        add(given, NAME, outcomes, datetime.datetime.now(datetime.UTC))
+    with pytest.raises(UsageError, match=r"the target is a number, and `sluice init FILE --update"):
+        run_update(given, outcomes, NAME, as_json=False)
+    capsys.readouterr()
+    assert run_validate(given, NAME, None, None, as_json=False) == 0
+    assert "The target is a number. Not yet for it:" in capsys.readouterr().err
+    run_plan(given, NAME, None, as_json=False, cache=True)
+    assert "sluice power" in capsys.readouterr().err

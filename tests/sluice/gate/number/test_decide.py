@@ -1,0 +1,354 @@
+"""The gate for a number: what an honest model gets, and which rule stops what."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from support.deliveries import POLICY
+from support.holdouts import require_readable
+
+from sluice.gate.case import BROKEN, MET, OPEN, WAIVED, Facts, Rule
+from sluice.gate.decide import Verdict
+from sluice.gate.number.case import Answering, Holdout
+from sluice.gate.number.decide import decide
+from sluice.model.fit.tuning_file import Trial
+from sluice.model.number.resampled import gain_p_value
+from sluice.model.number.skill import skill_of
+from sluice.model.number.trained import NumberPart, NumberShips, released_metrics
+from sluice.model.number.trained import trained_metrics as trained
+from sluice.number_policy import NumberPolicy
+from sluice.policy import GatePolicy, load_policy
+from sluice.served.quantity import Quantity
+from sluice.served.words import Words
+
+GATE = load_policy(POLICY).gate
+LIMITS = NumberPolicy(band=5.0, bias_ceiling=0.1, skill_floor=0.2)
+QUANTITY = Quantity("min", 0.0, 100.0, 1)
+WORDS = Words("delivery", "deliveries")
+ROWS = 800
+MIDDLE = 50.0
+
+
+def labels_of(seed: int = 1) -> np.ndarray:
+    """The labels of a holdout."""
+    return np.clip(np.random.default_rng(seed).normal(50.0, 12.0, ROWS), 1.0, 99.0)
+
+
+def answers_of(labels: np.ndarray, off: float, seed: int = 2, bias: float = 0.0) -> np.ndarray:
+    """Answers of a model that is so many standard deviations of labels off, drawn to the mean."""
+    noise = np.random.default_rng(seed).normal(0.0, 12.0 * off, len(labels))
+    known = 1 / (1 + off**2)
+    return np.clip(50.0 + known * (labels - 50.0 + noise) + bias, 0.0, 100.0)
+
+
+def holdout(off: float = 0.6, champion: float = 0.0, column: float = 1.5, seed: int = 1) -> Holdout:
+    """A holdout with a candidate that is so far off, a champion where that is given, which is the
+    anchor too, and a column that is further off.
+    """
+    labels = labels_of(seed)
+    other = Answering("old", answers_of(labels, champion, seed=7)) if champion else None
+    groups = np.random.default_rng(3).choice(["x", "y"], len(labels)).astype(object)
+    return Holdout(
+        labels=labels,
+        quantity=QUANTITY,
+        middle=MIDDLE,
+        candidate=Answering("candidate", answers_of(labels, off)),
+        champion=other,
+        anchor=other,
+        one_column=Answering("Weight", answers_of(labels, column, seed=4)),
+        segments={"side": groups},
+    )
+
+
+def metrics_of(rows: Holdout) -> dict[str, Any]:
+    """What a release says of the candidate, as a file has it."""
+    labels, answers = rows.labels, rows.candidate.answers
+    if not np.isfinite(answers).all() or not np.isfinite(labels).all():
+        labels, answers = labels_of(), answers_of(labels_of(), 0.6)
+    part = NumberPart(labels, answers)
+    skill = skill_of(labels, answers, rows.middle)
+    trial = Trial(0, "linear_regression", {}, skill, 0.0, (skill,) * 3, ())
+    ships = NumberShips("deliveries", QUANTITY, LIMITS.band, 0.9)
+    first = trained(ships, part, part, trial, None, msgspec.UNSET)
+    first = msgspec.structs.replace(first, middle=rows.middle)
+    if len(labels) == len(rows.labels):
+        found = released_metrics(ships, part, dict(rows.segments), first, trial, rows.clusters)
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    document["validation"]["skill"] = skill
+    return document
+
+
+def decided(
+    rows: Holdout,
+    *,
+    metrics: dict[str, Any] | None = None,
+    facts: Facts = Facts(),  # noqa: B008 - it is frozen
+    limits: NumberPolicy = LIMITS,
+    **changed: object,
+) -> Verdict:
+    policy: GatePolicy = replace(GATE, **changed)  # type: ignore[arg-type]
+    found = metrics_of(rows) if metrics is None else metrics
+    verdict = decide(found, rows, facts, policy, limits, WORDS)
+    for one in verdict.rules:
+        require_readable(one)
+    return verdict
+
+
+def rule(verdict: Verdict, name: str) -> Rule:
+    return next(rule for rule in verdict.rules if rule.rule == name)
+
+
+def candidate(rows: Holdout, answers: np.ndarray) -> Holdout:
+    """The same with other answers of the candidate."""
+    return replace(rows, candidate=Answering("candidate", answers))
+
+
+def test_an_honest_first_model_is_promoted() -> None:
+    verdict = decided(holdout())
+    assert verdict.verdict == "PROMOTE", verdict.sentence
+    assert {rule.state for rule in verdict.rules} == {MET}
+    assert verdict.document()["comparison"] is None
+
+
+def test_it_is_decided_the_same_again() -> None:
+    rows = holdout(champion=0.7)
+    assert decided(rows) == decided(rows)
+
+
+def test_shuffled_labels_are_refused() -> None:
+    rows = holdout()
+    shuffled = replace(rows, labels=np.random.default_rng(9).permutation(rows.labels))
+    verdict = decided(shuffled)
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "signal").state == BROKEN
+
+
+def test_a_constant_answer_is_refused() -> None:
+    rows = holdout()
+    verdict = decided(candidate(rows, np.full(ROWS, MIDDLE)))
+    assert rule(verdict, "signal").state == BROKEN
+    assert rule(verdict, "signal").value == 0.0
+
+
+def test_the_best_single_column_is_refused() -> None:
+    rows = holdout(column=0.8)
+    verdict = decided(candidate(rows, rows.one_column.answers))
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "more_than_one_column").state == BROKEN
+
+
+def test_a_column_that_gives_the_answer_away_is_refused() -> None:
+    verdict = decided(holdout(column=0.01), one_column_ceiling=0.9)
+    assert rule(verdict, "no_leak").state == BROKEN
+
+
+@pytest.mark.parametrize("label", [-1.0, 101.0, float("nan")])
+def test_labels_beyond_the_range_are_refused_before_anything_else(label: float) -> None:
+    rows = holdout()
+    wrong = rows.labels.copy()
+    wrong[0] = label
+    verdict = decided(replace(rows, labels=wrong))
+    assert verdict.verdict == "REJECT"
+    assert [one.rule for one in verdict.rules] == ["binary"]
+
+
+@pytest.mark.parametrize("answer", [-1.0, 101.0, float("nan"), float("inf")])
+def test_answers_beyond_the_range_are_refused(answer: float) -> None:
+    rows = holdout()
+    wrong = rows.candidate.answers.copy()
+    wrong[0] = answer
+    verdict = decided(candidate(rows, wrong))
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "finite").value == 1.0
+
+
+def test_too_few_rows_are_asked_for() -> None:
+    verdict = decided(holdout(), least_positives=ROWS + 1)
+    assert verdict.verdict == "INSUFFICIENT"
+    assert rule(verdict, "labelled").needed == "Label 1 more deliveries"
+
+
+def test_equal_labels_tell_nothing() -> None:
+    rows = holdout()
+    same = replace(rows, labels=np.full(ROWS, MIDDLE))
+    assert decided(same).verdict == "INSUFFICIENT"
+
+
+def test_the_floor_of_the_skill_is_broken_only_where_the_interval_lies_below() -> None:
+    rows = holdout()
+    skill = rule(decided(rows), "skill_floor").value
+    assert skill is not None
+    for floor, state in ((skill - 0.1, MET), (skill + 0.005, OPEN), (skill + 0.2, BROKEN)):
+        found = rule(decided(rows, limits=replace(LIMITS, skill_floor=floor)), "skill_floor")
+        assert found.state == state, found
+
+
+def test_a_first_release_clears_the_floor_with_its_lower_limit() -> None:
+    rows = holdout()
+    skill = rule(decided(rows), "skill_floor").value
+    assert skill is not None
+    limits = replace(LIMITS, skill_floor=skill - 0.005)
+    verdict = decided(rows, limits=limits)
+    assert verdict.verdict == "INSUFFICIENT"
+    assert "of a first release" in rule(verdict, "skill_floor").sentence
+    beside = decided(replace(rows, champion=holdout(champion=0.6).champion), limits=limits)
+    assert rule(beside, "skill_floor").state == MET
+
+
+def test_the_ceiling_of_the_error_is_broken_only_where_the_interval_lies_above() -> None:
+    rows = holdout()
+    mae = float(np.abs(rows.labels - rows.candidate.answers).mean())
+    for most, state in (
+        (1.1 * mae, MET),
+        (1.005 * mae, OPEN),
+        (0.99 * mae, OPEN),
+        (mae / 2, BROKEN),
+    ):
+        found = decided(rows, limits=replace(LIMITS, skill_floor=0.0, mae_ceiling=most))
+        assert rule(found, "mae_ceiling").state == state, found
+        assert "skill_floor" not in [one.rule for one in found.rules]
+        assert "min" in rule(found, "mae_ceiling").sentence
+
+
+@pytest.mark.parametrize(("bias", "side"), [(4.0, "high"), (-4.0, "low")])
+def test_answers_that_are_off_to_one_side_are_refused(bias: float, side: str) -> None:
+    rows = holdout()
+    verdict = decided(candidate(rows, answers_of(rows.labels, 0.6, bias=bias)))
+    found = rule(verdict, "bias")
+    assert found.state == BROKEN
+    assert f"too {side} on the average" in found.sentence
+
+
+def test_repeated_rows_are_refused() -> None:
+    verdict = decided(holdout(), facts=Facts(duplicates=ROWS))
+    assert rule(verdict, "no_duplicates").state == BROKEN
+
+
+def test_another_number_in_metrics_is_found() -> None:
+    rows = holdout()
+    for path in (("holdout", "mae"), ("intervals", "skill"), ("middle",), ("segments", "side")):
+        document = metrics_of(rows)
+        inner = document
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = 0.123
+        verdict = decided(rows, metrics=document)
+        assert rule(verdict, "metrics_match").state == BROKEN, path
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (("validation", "skill"), "stable_validation"),
+        (("cross_validation", "skill", "mean"), "stable_cross_validation"),
+    ],
+)
+def test_a_skill_that_was_another_one_before_is_refused(path: tuple[str, ...], name: str) -> None:
+    rows = holdout()
+    document = metrics_of(rows)
+    inner = document
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = inner[path[-1]] + 0.5
+    assert rule(decided(rows, metrics=document), name).state == BROKEN
+
+
+def test_a_better_model_is_promoted_and_an_equal_one_held() -> None:
+    better = decided(holdout(0.4, champion=0.9))
+    assert better.verdict == "PROMOTE", better.sentence
+    assert rule(better, "better").state == MET
+    equal = decided(holdout(0.6, champion=0.6))
+    assert equal.verdict == "HOLD", equal.sentence
+    assert equal.sentence.startswith("No better than the champion: its mean absolute error is")
+
+
+def test_a_worse_model_is_refused() -> None:
+    verdict = decided(holdout(1.2, champion=0.3), limits=replace(LIMITS, skill_floor=0.05))
+    assert verdict.verdict == "REJECT"
+    assert rule(verdict, "not_worse").state == BROKEN
+
+
+def test_fresh_data_may_replace_an_equal_champion() -> None:
+    facts = Facts(fresh=True, champion_days=30)
+    assert decided(holdout(0.6, champion=0.6), facts=facts).refresh
+
+
+def test_each_later_use_of_the_holdout_has_a_smaller_level() -> None:
+    rows = holdout(0.5, champion=0.55)
+    first = rule(decided(rows), "better").limit
+    later = rule(decided(rows, facts=Facts(uses=5)), "better").limit
+    look = rule(decided(rows, facts=Facts(looks=1)), "better").limit
+    assert first is not None
+    assert later is not None
+    assert look is not None
+    assert later < first
+    assert look < first
+
+
+def test_a_holdout_that_is_used_up_promotes_nothing() -> None:
+    verdict = decided(holdout(0.4, champion=0.9), facts=Facts(uses=4), uses=4)
+    assert verdict.verdict == "HOLD"
+    assert rule(verdict, "ledger").state == OPEN
+
+
+def test_the_anchor_stops_a_slow_decline() -> None:
+    rows = holdout(0.9, champion=0.95)
+    anchor = Answering("first", answers_of(rows.labels, 0.3, seed=8))
+    verdict = decided(replace(rows, anchor=anchor))
+    assert rule(verdict, "anchor_skill").state == BROKEN
+    assert verdict.verdict == "REJECT"
+
+
+def test_a_group_that_loses_stops_it() -> None:
+    rows = holdout(0.5, champion=0.6)
+    mixed = rows.candidate.answers.copy()
+    group = rows.segments["side"] == "x"
+    mixed[group] = np.where(rows.labels[group] > MIDDLE, 20.0, 80.0)
+    verdict = decided(candidate(rows, mixed))
+    assert rule(verdict, "segments").state == BROKEN
+    assert "side = x" in rule(verdict, "segments").sentence
+
+
+def test_segments_that_are_required_need_rows() -> None:
+    rows = holdout(0.4, champion=0.9)
+    verdict = decided(rows, segments_required=("side",), segment_positives=700)
+    assert rule(verdict, "segments_required").state == OPEN
+    assert verdict.verdict == "HOLD"
+
+
+def test_a_champion_that_cannot_answer_is_not_compared() -> None:
+    rows = holdout(0.4, champion=0.9)
+    blind = Answering("old", np.full(ROWS, np.nan))
+    apart = replace(rows, champion=blind, anchor=blind)
+    facts = Facts(accepted=0.0)
+    verdict = decided(apart, facts=facts)
+    assert verdict.verdict == "INSUFFICIENT"
+    assert rule(verdict, "comparable").state == OPEN
+    waived = decided(apart, facts=replace(facts, waived="comparable"))
+    assert waived.verdict == "PROMOTE"
+    assert rule(waived, "comparable").state == WAIVED
+
+
+def test_a_champion_without_an_anchor_and_a_split_that_changed_are_told() -> None:
+    rows = replace(holdout(0.4, champion=0.9), anchor=None)
+    verdict = decided(rows, facts=Facts(left_out=5), least_positives=ROWS)
+    assert rule(verdict, "anchored").state == OPEN
+    assert rule(verdict, "split_changed").state == MET
+
+
+def test_rows_that_belong_together_say_less() -> None:
+    rows = holdout(0.5, champion=0.6)
+    alone = rule(decided(rows), "not_worse").value
+    together = replace(rows, clusters=np.arange(ROWS) // 8)
+    found = rule(decided(together), "not_worse")
+    assert alone is not None
+    assert found.value is not None
+    assert found.value != alone
+
+
+def test_of_equal_models_few_are_called_better() -> None:
+    rows = [holdout(0.6, champion=0.6, seed=seed) for seed in range(20, 60)]
+    values = [gain_p_value(one.gains(one.champion)) for one in rows if one.champion]
+    assert sum(value <= 0.05 for value in values) <= 5
