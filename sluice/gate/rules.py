@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from sluice.gate import spending
-from sluice.gate.case import BROKEN, MET, OPEN, Case, Rule, number_at
+from sluice.gate.case import BROKEN, MET, OPEN, Case, Facts, Rule, number_at
 from sluice.gate.floors import flagged_ceiling, floors
 from sluice.gate.limits import Limit, scarce
 from sluice.gate.net_benefit import net_benefit
@@ -23,6 +23,7 @@ from sluice.gate.travelling import brier_skill_floor, calibration_share, lift_fl
 from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.quality.statistics import calibration_gap, roc_auc, roc_auc_interval
 from sluice.percent import percent
+from sluice.policy import GatePolicy
 
 Look = Callable[[Case], Iterator[Rule]]
 
@@ -100,29 +101,34 @@ def signal(case: Case) -> Iterator[Rule]:
 
 
 def no_duplicates(case: Case) -> Iterator[Rule]:
-    """Few rows of the holdout equal a training row in every feature."""
-    rows, most = len(case.holdout.labels), case.policy.duplicate_ceiling
-    share = case.facts.duplicates / rows
-    fewer = case.facts.duplicates - math.floor(most * rows)
-    sentence = (
-        f"{percent(share, 2)} of the holdout repeats training rows; at most {percent(most, 2)} is"
-        " allowed"
-    )
-    yield at_most("no_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
+    """Few rows of the holdout repeat a training row."""
+    yield from repeats(len(case.holdout.labels), case.facts, case.policy)
 
 
-def no_near_duplicates(case: Case) -> Iterator[Rule]:
-    """Few rows of the holdout equal a training row in all features but one: the same person under
-    another id, with one value written anew.
+def repeats(rows: int, facts: Facts, policy: GatePolicy) -> Iterator[Rule]:
+    """Of so many rows of the holdout, few equal a training row in every feature, or in all but one:
+    the same person under another id, with one value written anew. So for every kind of target.
     """
-    rows, most = len(case.holdout.labels), case.policy.near_duplicate_ceiling
-    share = case.facts.near_duplicates / rows
-    fewer = case.facts.near_duplicates - math.floor(most * rows)
-    sentence = (
-        f"{percent(share, 2)} of the holdout equals a training row in all features but one; at most"
-        f" {percent(most, 2)} is allowed"
-    )
-    yield at_most("no_near_duplicates", sentence, share, most, f"Remove {fewer:,} of these rows")
+    for name, found, most, what in (
+        (
+            "no_duplicates",
+            facts.duplicates,
+            policy.duplicate_ceiling,
+            "repeats training rows",
+        ),
+        (
+            "no_near_duplicates",
+            facts.near_duplicates,
+            policy.near_duplicate_ceiling,
+            "equals a training row in all features but one",
+        ),
+    ):
+        share = found / rows
+        sentence = (
+            f"{percent(share, 2)} of the holdout {what}; at most {percent(most, 2)} is allowed"
+        )
+        fewer = found - math.floor(most * rows)
+        yield at_most(name, sentence, share, most, f"Remove {fewer:,} of these rows")
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:
@@ -317,7 +323,6 @@ ON_ITS_OWN: tuple[Look, ...] = (
     not_constant,
     signal,
     no_duplicates,
-    no_near_duplicates,
     not_one_column,
     metrics_match,
     floors,

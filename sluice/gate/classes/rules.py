@@ -14,7 +14,7 @@ from sluice.gate.case import BROKEN, MET, OPEN, Rule, number_at
 from sluice.gate.classes.case import Case
 from sluice.gate.classes.paired import difference_of, tables_of
 from sluice.gate.limits import FEW, Least, Limit, rows_to_tell
-from sluice.gate.rules import at_most, differences
+from sluice.gate.rules import at_most, differences, repeats
 from sluice.gate.stability import Area
 from sluice.model.classes import metrics
 from sluice.model.classes.ranking import ranked, told_apart
@@ -27,7 +27,6 @@ from sluice.model.quality.statistics import (
     wilson_high,
     wilson_low,
 )
-from sluice.percent import percent
 
 Look = Callable[[Case], Iterator[Rule]]
 _EACH = 2  # rows of each class without which nothing can be measured
@@ -93,28 +92,8 @@ def signal(case: Case) -> Iterator[Rule]:
 
 
 def no_duplicates(case: Case) -> Iterator[Rule]:
-    """Few rows of the holdout equal a training row, in every feature or in all but one."""
-    rows = len(case.holdout.labels)
-    for name, found, most, what in (
-        (
-            "no_duplicates",
-            case.facts.duplicates,
-            case.policy.duplicate_ceiling,
-            "repeats training rows",
-        ),
-        (
-            "no_near_duplicates",
-            case.facts.near_duplicates,
-            case.policy.near_duplicate_ceiling,
-            "equals a training row in all features but one",
-        ),
-    ):
-        share = found / rows
-        sentence = (
-            f"{percent(share, 2)} of the holdout {what}; at most {percent(most, 2)} is allowed"
-        )
-        needed = f"Remove {found - math.floor(most * rows):,} of these rows"
-        yield at_most(name, sentence, share, most, needed)
+    """Few rows of the holdout repeat a training row."""
+    yield from repeats(len(case.holdout.labels), case.facts, case.policy)
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:

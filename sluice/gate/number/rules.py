@@ -15,12 +15,11 @@ from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Rule, number_at
 from sluice.gate.limits import FEW, Least, Limit, rows_to_tell
 from sluice.gate.number.case import Case
-from sluice.gate.rules import at_most, differences
+from sluice.gate.rules import at_most, differences, repeats
 from sluice.model.number import metrics
 from sluice.model.number.resampled import limits_of
 from sluice.model.number.skill import skill_of
 from sluice.model.quality.metrics import two_sided
-from sluice.percent import percent
 
 Look = Callable[[Case], Iterator[Rule]]
 
@@ -98,28 +97,8 @@ def signal(case: Case) -> Iterator[Rule]:
 
 
 def no_duplicates(case: Case) -> Iterator[Rule]:
-    """Few rows of the holdout equal a training row, in every feature or in all but one."""
-    rows = len(case.holdout.labels)
-    for name, found, most, what in (
-        (
-            "no_duplicates",
-            case.facts.duplicates,
-            case.policy.duplicate_ceiling,
-            "repeats training rows",
-        ),
-        (
-            "no_near_duplicates",
-            case.facts.near_duplicates,
-            case.policy.near_duplicate_ceiling,
-            "equals a training row in all features but one",
-        ),
-    ):
-        share = found / rows
-        sentence = (
-            f"{percent(share, 2)} of the holdout {what}; at most {percent(most, 2)} is allowed"
-        )
-        needed = f"Remove {found - math.floor(most * rows):,} of these rows"
-        yield at_most(name, sentence, share, most, needed)
+    """Few rows of the holdout repeat a training row."""
+    yield from repeats(len(case.holdout.labels), case.facts, case.policy)
 
 
 def not_one_column(case: Case) -> Iterator[Rule]:
