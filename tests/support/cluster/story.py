@@ -181,7 +181,7 @@ def begin(kube: Kube, folder: Path, analysis: str, more: str, deadline: int) -> 
     run(["git", "push", "--quiet", "origin", "main"], cwd=work)
     kube.apply_all(documents(work / "namespaces.yaml"))
     kube.apply_all([_secret("api-keys", "keys", KEY), _secret("prediction-log", "salt", SALT)])
-    kube.apply(_volume(folder / "predictions"))
+    kube.apply(volume("predictions", folder / "predictions"))
     kube.apply_all(documents(work / "project.yaml"))
     return Story(kube, work)
 
@@ -293,15 +293,15 @@ def _secret(name: str, key: str, value: str) -> Json:
     }
 
 
-def _volume(folder: Path) -> Json:
-    """A disk that many write to: here, a folder."""
+def volume(name: str, folder: Path, mode: str = "ReadWriteMany") -> Json:
+    """A disk of this name: here, a folder, which the first claim of its mode gets."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": "predictions"},
+        "metadata": {"name": name},
         "spec": {
             "capacity": {"storage": "10Gi"},
-            "accessModes": ["ReadWriteMany"],
+            "accessModes": [mode],
             "persistentVolumeReclaimPolicy": "Retain",
             "hostPath": {"path": str(folder)},
         },

@@ -1,0 +1,56 @@
+"""`sluice judge` beside the controllers, and candidates that it takes back."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.cluster import network
+from support.cluster.beside import Beside, beside
+from support.cluster.loop import Loop, taken_back
+from support.cluster.watch import Watched
+
+ANALYSIS = "components/judge/analysis.yaml"
+MOST = 250  # requests of the canary, in the median
+_PROMETHEUS = f"http://{network.HOST}:9090"
+_PORT = 8080  # the one that the analysis names
+
+
+@contextmanager
+def judging(folder: Path) -> Iterator[Beside]:
+    """`sluice judge`, at the address that the component names, while the block runs."""
+    words = ("judge", "--host", network.HOST, "--port", str(_PORT), "--prometheus", _PROMETHEUS)
+    with beside(Beside(words, folder / "log", "Judging on", _PORT)) as one:
+        yield one
+
+
+@dataclass(frozen=True)
+class Judged:
+    """When a wrong candidate was released (of time.monotonic), and the seconds from its abort to
+    the commit that restores the one before.
+    """
+
+    began: float
+    seconds: float
+
+
+def wrong_and_taken_back(
+    loop: Loop, watched: Watched, judge: Beside, digest: str, tag: str
+) -> Judged:
+    """Release a candidate that answers 200 and flags too many, and see it judged at 5 %, restored
+    and barred, with nobody touching anything.
+    """
+    before, began = loop.champion(), time.monotonic()
+    assert loop.release(digest, tag).outcome == "committed"
+    back = taken_back(loop, watched, digest, 300)
+    assert back.live.digest == before.digest
+    assert {weight for weight, _ in watched.weights()} == {0, 5}
+    [judged] = loop.story.runs(back.version)
+    assert judged["status"]["phase"] == "Failed"
+    assert "fail: " in judge.log.read_text()
+    why = loop.barred("quarantine")[digest]
+    assert "5 % of the traffic" in why
+    assert "flags" in why
+    assert back.seconds <= 60
+    return Judged(began, back.seconds)
