@@ -33,11 +33,10 @@ from flows.adapters.git.kustomize import render
 from flows.adapters.image.pipeline import image
 from flows.adapters.image.pipeline.source import source
 from flows.adapters.process import run
+from flows.adapters.registry import registry
 from flows.adapters.registry.remote import Remote
-from flows.audit.find_release import artifact, trace
 from flows.gitops.ledger import LEDGER
 from flows.project.root import ROOT
-from flows.project.settings import Settings
 from sluice.gitops import kustomization
 from sluice.identity import sha256
 from sluice.served.scoring import Model, load_model
@@ -105,7 +104,7 @@ def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "registry.json").write_text(json.dumps(settings))
     words = ["env", *(f"--unset={name}" for name in os.environ if name.startswith("REGISTRY_"))]
     words += ["docker-registry", "serve", str(folder / "registry.json")]
-    registry = server.start(words, port, folder / "registry.log")
+    kept = server.start(words, port, folder / "registry.log")
     try:
         with serving(hosted, (cert, key)):
             until(lambda: server.taken(port), 30, (folder / "registry.log").read_text)
@@ -121,7 +120,7 @@ def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Itera
             choose(made, built.digest)
             yield made
     finally:
-        registry.stop()
+        kept.stop()
 
 
 def choose(place: Place, digest: str) -> None:
@@ -369,13 +368,13 @@ def test_the_monitor_reads_the_log_and_says_in_git_why_a_candidate_is_wanted(
 def artifact_of(place: Place, folder: Path) -> tuple[Model, str]:
     """The model that is live, from the registry, and its digest."""
     text = git.git("show", f"main:{OVERLAY}", bare=place.bare)
-    live = kustomization.read(text, "sluice.local/attrition", OVERLAY)["digest"]
-    given = {"manifests": place.bare.as_uri(), "registry": place.here, "home": folder / "home"}
+    tag = kustomization.read(text, "sluice.local/attrition", OVERLAY)["newTag"]
     trusted = folder / "ca.crt"
     trusted.write_text(place.authority)
+    host, _, path = place.here.partition("/")
     with environment.kept():
         os.environ["SLUICE_CA"] = str(trusted)
-        files = artifact(trace(Settings(**given), live, "attrition"))
+        files = registry.pull_files(Remote(host, f"{path}/attrition"), f"{tag}.model")
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return load_model(folder), f"sha256:{sha256(files['model.onnx'])}"
