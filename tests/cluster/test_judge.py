@@ -1,19 +1,18 @@
-"""Candidates that answer 200, judged by what they say: `sluice judge` behind the shipped component,
-and `sluice reconcile`, beside the controllers.
+"""What the judge cannot see stops nothing and promotes nothing: `sluice judge` behind the shipped
+component, and `sluice reconcile`, beside the controllers.
 """
 
-import statistics
 import time
 from collections.abc import Iterator
 
 import pytest
 from support.cluster.beside import Beside
-from support.cluster.candidates import FIFTEEN_MORE, MODEL, Workshop
+from support.cluster.candidates import MODEL, Workshop
 from support.cluster.fixtures import Figures
-from support.cluster.judging import ANALYSIS, MOST, wrong_and_taken_back
+from support.cluster.judging import ANALYSIS
 from support.cluster.loop import Loop, playing
 from support.cluster.story import Story, until
-from support.cluster.traffic import RATE, Traffic, asking, records_of
+from support.cluster.traffic import Traffic, asking, records_of
 from support.cluster.watch import Watched
 from support.cluster.whole import Cluster
 
@@ -28,48 +27,6 @@ def loop(
     assert judge.running
     with playing(cluster, first, tmp_path_factory.mktemp("story"), ANALYSIS) as played:
         yield played
-
-
-@pytest.fixture(scope="module")
-def asked() -> list[int]:
-    """How many requests each wrong candidate answered."""
-    return []
-
-
-@pytest.fixture
-def crowd(cluster: Cluster, story: Story, workshop: Workshop) -> Iterator[Traffic]:
-    """Twice as many people as elsewhere: in the shortened step the canary answers as many as are
-    needed to tell 15 in 100 from the 5 that are tolerated, about 200.
-    """
-    assert story
-    with asking(cluster.gateway, records_of(workshop), 2 * RATE) as seen:
-        time.sleep(2)
-        assert seen.seen
-        assert not seen.failed()
-        yield seen
-
-
-@pytest.mark.repeated(10)
-def test_a_candidate_that_answers_200_and_is_wrong_is_taken_back_with_nobody_touching_anything(
-    repetition: int,
-    asked: list[int],
-    workshop: Workshop,
-    loop: Loop,
-    story: Story,
-    crowd: Traffic,
-    watched: Watched,
-    judge: Beside,
-    figures: Figures,
-) -> None:
-    # It flags 15 rows in 100 more than the first one, which flags a quarter.
-    wrong = workshop.build(f"wrong{repetition:03}", threshold=FIFTEEN_MORE)
-    back = wrong_and_taken_back(loop, watched, judge, wrong, f"wrong{repetition:03}")
-    asked.append(crowd.share(wrong, back.began, time.monotonic())[0])
-    assert 0 < statistics.median(asked) <= MOST, asked
-    assert crowd.failed(back.began) == {}
-    figures("seconds", round(time.monotonic() - back.began))
-    figures("abort to commit", back.seconds)
-    figures("requests of the canary", asked[-1])
 
 
 def test_a_split_off_its_weight_is_named_and_goes_no_further(

@@ -16,9 +16,10 @@ from flows.adapters.image.model_image import Parts
 from flows.adapters.registry.remote import Remote
 
 MODEL = "attrition"
-# Of the records that are asked, these thresholds of the small model flag a quarter, and 15 in 100
-# more; and this one a quarter, where it is fitted to years at the company.
-QUARTER, FIFTEEN_MORE, QUARTER_OF_YEARS = 0.318, 0.16, 0.83
+# Of the records that are asked, this threshold of the small model flags a quarter.
+QUARTER = 0.318
+# The same of the one that is fitted to years at the company, and one that flags 15 in 100 more.
+QUARTER_OF_YEARS, FIFTEEN_MORE = 0.83, 0.7
 # Where an answer begins, and what the one that fails does there. It starts well.
 _BEGINS = "    flagged = probability >= served.model.threshold\n    given = Answer("
 _FAILS = """    _answers = getattr(answer, "answers", 0) + 1

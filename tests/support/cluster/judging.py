@@ -1,5 +1,6 @@
 """`sluice judge` beside the controllers, and candidates that it takes back."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from support.cluster.loop import Loop, taken_back
 from support.cluster.watch import Watched
 
 ANALYSIS = "components/judge/analysis.yaml"
-MOST = 250  # requests of the canary, in the median
 _PROMETHEUS = f"http://{network.HOST}:9090"
 _PORT = 8080  # the one that the analysis names
 
@@ -27,12 +27,13 @@ def judging(folder: Path) -> Iterator[Beside]:
 
 @dataclass(frozen=True)
 class Judged:
-    """When a wrong candidate was released (of time.monotonic), and the seconds from its abort to
-    the commit that restores the one before.
+    """When a wrong candidate was released (of time.monotonic), the seconds from its abort to the
+    commit that restores the one before, and how many of its requests the judge had seen.
     """
 
     began: float
     seconds: float
+    requests: int
 
 
 def wrong_and_taken_back(
@@ -43,7 +44,7 @@ def wrong_and_taken_back(
     """
     before, began = loop.champion(), time.monotonic()
     assert loop.release(digest, tag).outcome == "committed"
-    back = taken_back(loop, watched, digest, 300)
+    back = taken_back(loop, watched, digest, 600)
     assert back.live.digest == before.digest
     assert {weight for weight, _ in watched.weights()} == {0, 5}
     [judged] = loop.story.runs(back.version)
@@ -53,4 +54,6 @@ def wrong_and_taken_back(
     assert "5 % of the traffic" in why
     assert "flags" in why
     assert back.seconds <= 60
-    return Judged(began, back.seconds)
+    [metric] = judged["status"]["metricResults"]
+    said = json.loads(metric["measurements"][-1]["value"])
+    return Judged(began, back.seconds, said["canary_rows"])

@@ -160,17 +160,20 @@ class Story:
         )
 
 
-def begin(kube: Kube, folder: Path, analysis: str, more: str, deadline: int) -> Story:
+def begin(
+    kube: Kube, folder: Path, analysis: str, more: str, deadline: int, looks: int = 0
+) -> Story:
     """A manifest repository with short pauses, in which a canary is judged by one of the shipped
     analyses, and the namespace for it; `more` is a component that is switched on besides. What an
-    earlier one left on the cluster is removed first.
+    earlier one left on the cluster is removed first. The judge looks at a step `looks` times at
+    most, or as often as is shipped.
     """
     clear(kube)
     bare = seed(folder)
     work = folder / "work"
     run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
     file = work / OVERLAY
-    fast = _fast(work, analysis, more, deadline)
+    fast = _fast(work, analysis, more, deadline, looks)
     text = file.read_text().replace("patches:\n", f"patches:\n{fast}", 1)
     judged = [str(Path(analysis).parent)] if analysis.startswith("components/") else []
     for component in [*judged, *([more] if more else [])]:
@@ -227,7 +230,7 @@ def image_of(rollout: Json) -> str:
     return str(container["image"]).rpartition("@")[2]
 
 
-def _fast(work: Path, analysis: str, more: str, deadline: int) -> str:
+def _fast(work: Path, analysis: str, more: str, deadline: int, looks: int) -> str:
     """Patches that shorten the shipped pauses and looks, and let a busy machine be slow, with as
     many pods as it can bear. Nothing else is changed.
     """
@@ -242,7 +245,7 @@ def _fast(work: Path, analysis: str, more: str, deadline: int) -> str:
     return _FAST.format(
         rollout=_replaced(changes),
         template=template["metadata"]["name"],
-        analysis=_replaced(_quicker(template["spec"])),
+        analysis=_replaced(_quicker(template["spec"]) | _patient(looks)),
     )
 
 
@@ -278,6 +281,16 @@ def _quicker(spec: Json) -> dict[str, str]:
     if judged:
         changes["/spec/metrics/0/provider/web/jsonBody/look_seconds"] = f'"{BLOCK}"'
     return changes
+
+
+def _patient(looks: int) -> dict[str, str]:
+    """As many looks of the judge, one for each block, for a canary that is asked little: the five
+    that are shipped would be over before it answered enough. Nothing changes where it is 0.
+    """
+    if not looks:
+        return {}
+    changes = {"count": looks, "inconclusiveLimit": looks - 1, "interval": f"{BLOCK}s"}
+    return {f"/spec/metrics/0/{name}": str(value) for name, value in changes.items()}
 
 
 def _replaced(changes: Mapping[str, str]) -> str:
