@@ -79,7 +79,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.answer(parts, data)
 
-    do_GET = do_HEAD = do_PUT = do_POST = any
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = any
 
     def token(self, query: str, data: bytes, authorization: str) -> None:
         form = urllib.parse.parse_qs(data.decode() if self.command == "POST" else query)
