@@ -21,22 +21,17 @@ def lost(place: registry.Place, champion: Champion, trailers: Mapping[str, str])
     What is broken counts as lost. Raises Retryable where the registry does not answer.
     """
     public = trailers.get(statements.KEY, "")
+    tags = [champion.tag, f"{champion.tag}.model"]
     parts: dict[str, Callable[[], bool]] = {}
     if champion.evidence:
-        parts["evidence"] = lambda: _has_evidence(place, champion)
+        parts["evidence"] = lambda: _has_evidence(place, champion, tags)
     if public:
         parts |= _stated(place, champion, trailers, public)
+        tags.append(referrers.tag(champion.digest))
     missing = [name for name, is_there in parts.items() if not _holds(is_there)]
-    if missing or _holds(lambda: _is_listed(place, champion, public)):
+    if missing or _holds(lambda: _is_listed(place, tags)):
         return missing
     return ["index"]
-
-
-def evidence_tags(place: registry.Place, champion: Champion) -> list[str]:
-    """The tags that may lead to the evidence of a champion. Raises Broken where it is not there."""
-    notes = registry.annotations(place, champion.evidence)
-    first = f"{champion.tag}.evidence"
-    return [first, f"{first}-{notes.get(f'{ANNOTATION}evidence', '')[:8]}"]
 
 
 def _holds(is_there: Callable[[], bool]) -> bool:
@@ -46,16 +41,18 @@ def _holds(is_there: Callable[[], bool]) -> bool:
         return False
 
 
-def _has_evidence(place: registry.Place, champion: Champion) -> bool:
-    """Whether a tag leads to the evidence, and each of its files is there."""
-    if registry.missing(place, champion.evidence):
+def _has_evidence(place: registry.Place, champion: Champion, tags: list[str]) -> bool:
+    """Whether the evidence is whole and a tag leads to it, which is added to `tags`."""
+    manifest = registry.manifest(place, champion.evidence)
+    if place.lacking([part.digest for part in oci.parse_manifest(manifest).parts]):
         return False
-    return bool(_leading(place, champion))
-
-
-def _leading(place: registry.Place, champion: Champion) -> list[str]:
-    tags = evidence_tags(place, champion)
-    return [tag for tag in tags if registry.digest(place, tag) == champion.evidence]
+    first = f"{champion.tag}.evidence"
+    hashed = oci.annotations_of(manifest).get(f"{ANNOTATION}evidence", "")[:8]
+    for tag in (first, f"{first}-{hashed}"):
+        if registry.digest(place, tag) == champion.evidence:
+            tags.append(tag)
+            return True
+    return False
 
 
 def _stated(
@@ -77,12 +74,7 @@ def _stated(
     return asked
 
 
-def _is_listed(place: registry.Place, champion: Champion, public: str) -> bool:
-    """Whether the index of a folder describes all that a tag leads to."""
-    tags = [champion.tag, f"{champion.tag}.model"]
-    if champion.evidence:
-        tags += _leading(place, champion)
-    if public:
-        tags.append(referrers.tag(champion.digest))
+def _is_listed(place: registry.Place, tags: list[str]) -> bool:
+    """Whether the index of a folder describes all that these tags lead to."""
     place.check_index(tags)
     return True
