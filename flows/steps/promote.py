@@ -169,9 +169,9 @@ def put_back(request: Request, image: Imaged, files: Mapping[str, bytes]) -> str
         raise ValueError("nothing is live, so nothing can be put back")
     said = manifest_repo.said_of(request.settings, champion)
     missing = beside.lost(request.place, champion, said)
-    if missing:
-        _put_evidence(request, champion, image, files)
-        _put_statements(request, champion, said, missing)
+    # Written anew in any case: a file of it may be there and have other bytes by now.
+    _put_evidence(request, champion, image, files)
+    _put_statements(request, champion, said, missing)
     if said:
         verify.require(request.place, said, known_images.here(request.settings.home))
     return ", ".join(missing)
