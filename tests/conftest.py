@@ -57,6 +57,7 @@ _TOGETHER = {
         "tests/e2e/test_prefect_ui.py",
         "tests/e2e/test_readme.py",
         "tests/e2e/test_release_registry.py",
+        "tests/e2e/test_stack_commands.py",
         "tests/e2e/test_workflow_steps.py",
     ),
     "image": (  # the base and an image

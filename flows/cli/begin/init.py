@@ -88,6 +88,8 @@ def run_init(
         print(json.dumps({**document, "refused": bool(refused)}, indent=1))
     else:
         say(f"Written: {', '.join(files)}.", sys.stdout)
+        if not file.resolve().is_relative_to(settings.project.resolve()):
+            say(_only_here(file, model), sys.stdout)
         say(refused or _next(drafted, model), sys.stdout)
     return 3 if refused else 0
 
@@ -159,6 +161,15 @@ def _check(point: float, costs: str, domain: str) -> None:
             f"--point is {point:g}; a share from {LEAST:g} to {MOST:g} is required",
             "Write one of those that init shows, such as 0.1 for one row in ten.",
         )
+
+
+def _only_here(file: Path, model: str) -> str:
+    """What a table outside the project means for a release that a push begins."""
+    return (
+        f"{file} is outside the project, and another machine would not find it. For releases by a"
+        " push, copy it into data/ or keep it in a store; then: sluice data add FILE-OR-ADDRESS"
+        f" --model {model}"
+    )
 
 
 def _next(drafted: "Draft", model: str) -> str:
