@@ -189,6 +189,29 @@ def test_with_secrets_a_promotion_reads_the_manifest_repo_by_a_deploy_key(
     assert git(manifests, "rev-parse", "main") == tip
 
 
+def test_with_secrets_the_monitor_reads_the_manifest_repo_by_a_deploy_key(
+    released: Job, tmp_path: Path
+) -> None:
+    """Nothing is live there: it says so, and not that it may not look."""
+    manifests = seed(tmp_path)
+    with sshd(tmp_path / "ssh") as ssh, serving(tmp_path / "registry") as registry:
+        secrets = everything(f"{registry.host}/team", ssh, manifests, tmp_path)
+        ended = job(
+            "monitor.yml",
+            released.clone,
+            tmp_path / "summary.md",
+            name="monitor",
+            matrix={"model": "attrition"},
+            known={**secrets, "vars.SLUICE_MANIFESTS": ssh.url(manifests)},
+            env={"SLUICE_HOME": str(tmp_path / "home")},
+        )
+    looked = ended.steps["Monitor"]
+    assert ended.steps["Keys"].last == "Written: git_key, known_hosts."
+    assert "PRIVATE KEY" not in looked.stdout + looked.stderr
+    assert (looked.code, "Traceback" in looked.stderr) == (2, False)
+    assert "nothing of attrition is live" in looked.stderr, looked.stderr
+
+
 def test_with_secrets_a_release_goes_to_registry_and_manifest_repo_by_a_deploy_key(
     released: Job, tmp_path: Path
 ) -> None:
