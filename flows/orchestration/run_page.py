@@ -218,9 +218,11 @@ def how_it_goes_on(outcome: Outcome) -> str:
 
 
 def show_rejection(model: str, count: Count) -> None:
-    """Show who ended a release that waited, why, and where that is recorded."""
+    """Show who ended a release that waited, why, and where that is recorded; nothing where no run
+    goes on.
+    """
     said = count.rejected
-    if said is None:
+    if said is None or not flow_run.id:
         return
     rows = {
         "reason": said.said.reason,
