@@ -11,8 +11,6 @@ COMMANDS = ("sluice drill gate",)
 COMMANDS_OF_CLASSES = (
     *COMMANDS,
     "sluice init FILE --update",
-    "sluice labels add FILE",
-    "sluice monitor",
     "sluice power",
     "sluice validate --docs FOLDER",
 )
