@@ -10,9 +10,7 @@ COMMANDS = ("sluice drill gate",)
 # Commands that are still to learn of a number as target.
 COMMANDS_OF_CLASSES = (
     *COMMANDS,
-    "sluice init FILE --update",
     "sluice power",
-    "sluice validate --docs FOLDER",
 )
 
 

@@ -96,18 +96,15 @@ def run_update(settings: "Settings", file: Path, given: str, *, as_json: bool) -
     """Print what the contract of a model lacks for a newer table, as a diff; 0."""
     from flows.project import new_model
     from flows.project.models import model_folder, only_model, project_text
-    from flows.project.one_class import require_classes
     from flows.views.begin import contract_update as view
     from flows.views.progress import share, working
     from sluice.draft.sniffing import sniff
     from sluice.draft.updating import update
-    from sluice.served.contract import load_contract
 
     model = only_model(settings.project, given or settings.model)
     path = model_folder(model, settings.project) / "contract.toml"
     text = project_text(path, settings.project)
     name = path.relative_to(settings.project).as_posix()
-    require_classes(load_contract(text, name), "sluice init FILE --update")
     with working("Look at the table"):
         table = new_model.read(file, share())
         found = update(text, name, sniff(table.sample.data, file.name))

@@ -261,18 +261,24 @@ def digest_of(folder: Path) -> str:
     return f"sha256:{sha256((folder / 'model.onnx').read_bytes())}"
 
 
+def test_its_data_have_a_page_and_a_newer_table_is_held_against_its_contract(
+    entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.load()
+    assert run_validate(given, NAME, None, tmp_path / "docs", as_json=False) == 0
+    assert "the median of Minutes" in (tmp_path / "docs" / "index.html").read_text("utf-8")
+    newer = tmp_path / "newer.csv"
+    newer.write_bytes(deliveries.to_csv(400).replace(b",rural,", b",island,"))
+    assert run_update(given, newer, NAME, as_json=False) == 0
+    assert '"island"' in capsys.readouterr().out
+
+
 def test_what_does_not_know_numbers_says_so_and_is_named_beforehand(
     entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.load()
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice validate --docs"):
-        run_validate(given, NAME, None, tmp_path / "docs", as_json=False)
     with pytest.raises(UsageError, match=r"the target is a number, and `sluice power`"):
         run_power(given, NAME, None, Question(None, (), 0.1), as_json=False)
-    outcomes = tmp_path / "outcomes.csv"
-    outcomes.write_text("id,outcome,known_at\na,12,2026-01-01\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice init FILE --update"):
-        run_update(given, outcomes, NAME, as_json=False)
     capsys.readouterr()
     assert run_validate(given, NAME, None, None, as_json=False) == 0
     assert "The target is a number. Not yet for it:" in capsys.readouterr().err
