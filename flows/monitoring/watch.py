@@ -35,7 +35,7 @@ from sluice.monitor.number_day import Measure
 from sluice.monitor.numbers import Bounded, NumberPromise, WatchedNumber, judge_number
 from sluice.monitor.quality import Measured, Promise
 from sluice.monitor.report import Figures, Report
-from sluice.policy import FIGURES, PROMOTED, WORDS, load_policy
+from sluice.policy import PROMOTED, WORDS, load_policy
 from sluice.served.contract import load_contract
 from sluice.served.quantity import bins_in
 from sluice.toml_text import read_toml
@@ -188,11 +188,16 @@ def promise_of_classes(metrics: ClassMetrics, anchor: Anchor | None) -> ClassPro
     )
 
 
-def promise_of_number(metrics: NumberMetrics, anchor: Anchor | None) -> NumberPromise:
-    """The same of a number."""
+def promise_of_number(
+    metrics: NumberMetrics, anchor: Anchor | None, beside: NumberMetrics | None = None
+) -> NumberPromise:
+    """The same of a number; its groups are those of `beside`, the validation rows, where no group
+    of the holdout is told.
+    """
     measured, intervals = metrics.holdout, metrics.intervals
     level = (1 - intervals.level) / 2
     skill = anchor.skill if anchor else None
+    segments = (beside or metrics).segments
     return NumberPromise(
         figures=Figures(
             mae=measured.mae, bias=measured.bias, skill=measured.skill, within=measured.within
@@ -203,7 +208,7 @@ def promise_of_number(metrics: NumberMetrics, anchor: Anchor | None) -> NumberPr
         validation=metrics.rows.validation,
         groups={
             (segment, name): Bounded(one.mae, one.mae_interval[1], level)
-            for segment, named in metrics.segments.items()
+            for segment, named in segments.items()
             for name, one in named.items()
         },
         anchor=skill if isinstance(skill, float) else None,
@@ -223,8 +228,7 @@ def _watched(
     quantity = standing.contract.target.quantity
     if evidence.measured is None and evidence.told == WORDS:
         what = "the policy of what is live tells no figure, so nothing was promised of it"
-        enough = FIGURES if quantity else PROMOTED
-        fix = f'Write told = "{enough}" in [gate] of its policy, and release it anew.'
+        fix = f'Write told = "{PROMOTED}" in [gate] of its policy, and release it anew.'
         raise SluiceError(what, fix)
     other = anchor if anchor and anchor.digest != champion.digest else None
     number = evidence.number_metrics
@@ -233,7 +237,7 @@ def _watched(
         return WatchedNumber(
             **vars(standing),
             measure=Measure(quantity, number.middle, number.band),
-            promise=promise_of_number(number, other),
+            promise=promise_of_number(number, other, evidence.number_validation),
             bins=len(bins_in(read_toml(carried, source), source)) + 1,
         )
     if evidence.class_metrics is not None:
