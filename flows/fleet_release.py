@@ -19,6 +19,7 @@ from flows.gitops import events, ledger
 from flows.gitops.writer import Written
 from flows.orchestration.fleet_plan import ended, folder_of, nothing_to_do, plan
 from flows.orchestration.freshness import require_fresh
+from flows.orchestration.registered import require_whole
 from flows.orchestration.settled import settle
 from flows.orchestration.whole_run import Asked, as_flow, plainly
 from flows.release import deliver, proposed, seeded, show_refused
@@ -51,6 +52,7 @@ def carry_out(request: Request, column: str, runner: Runner, run_id: str = "") -
         require_fresh(request)
         lessons = pipeline.taught(request, column, runner)
         if lessons.is_live:
+            require_whole(request)
             outcome = nothing_to_do(request)
             page.delivery(request, outcome)
             return outcome

@@ -11,7 +11,7 @@ from flows.adapters.private_files import keep_private
 from flows.decision import approved
 from flows.orchestration import prefect_server
 from flows.orchestration.real_tools import real_tools
-from flows.orchestration.run_page import failed, name_and_tag
+from flows.orchestration.run_page import failed, name_and_tag, show_rejection
 from flows.project import homes
 from flows.project.reason import check_reason
 from sluice.errors import SluiceError
@@ -32,8 +32,11 @@ def reject(model: str, evidence: str, reason: str) -> Any:
         today = real_tools().today()
         with prefect_server.followed(given.home, str(flow_run.id)), prefect_server.untagged():
             waiting = approved.require_waiting(given, model, evidence, today)
-            said = approved.Rejection(Author(given.author), f"{reason} (rejected in Prefect)")
+            said = approved.Rejection(
+                Author(given.author), f"{reason.rstrip(' .')} (rejected in Prefect)"
+            )
             after = approved.reject(given, waiting.question, said, today)
+            show_rejection(model, after.count)
         name_and_tag(f"{model}: rejected", [model, given.overlay])
     except SluiceError as error:
         return failed(error)

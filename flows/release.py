@@ -19,7 +19,7 @@ from flows.gitops.writer import Written
 from flows.orchestration import pipeline, rationed
 from flows.orchestration.endings import ended, held_or_refused, note, remember_refusal, told
 from flows.orchestration.freshness import require_fresh
-from flows.orchestration.plan import plan
+from flows.orchestration.plan import PUT_BACK_TITLE, plan
 from flows.orchestration.possible import UNBUILT
 from flows.orchestration.rationed import Reserved
 from flows.orchestration.registered import lost
@@ -34,7 +34,7 @@ from flows.steps.validate import DataRefused, public
 from flows.views import terminal
 from flows.views.progress import working
 from flows.views.wording import upper_first
-from sluice.errors import Refused
+from sluice.errors import Refused, SluiceError
 
 _OUTCOMES = {"committed": "promoted", "already there": "nothing to do"}
 
@@ -53,13 +53,40 @@ def without_prefect(model: str, data: str | None, cache: bool) -> Outcome:
 def _released(request: Request, runner: Runner, run_id: str) -> Outcome:
     """The release of a request, where something is left to do."""
     with working("Look up each step"):
-        outcome = settle(plan(request))
+        planned = plan(request)
+        outcome = settle(planned)
     if outcome:
         return outcome
+    if planned.report and planned.beside:
+        return _put_back(planned.report, planned.beside, runner)
     # Not before: what is refused, or has nothing left to do, leaves nothing.
     with working("Look at the manifest repo"):
         request = seeded(request)
     return carry_out(request, runner, run_id)
+
+
+def _put_back(report: Report, imaged: Imaged, runner: Runner) -> Outcome:
+    """The end of a release whose image is live, and beside which the registry lost something: that
+    is put back, and nothing else is left to do.
+    """
+
+    request = report.request
+    number = request.live.release if request.live else 0
+
+    def put() -> str:
+        files = promote.evidence_files(report, imaged, number)
+        return promote.put_back(request, imaged, files)
+
+    try:
+        found = runner.call(PUT_BACK_TITLE, put)
+    except Refused as refused:
+        return show_refused(request, refused)
+    outcome = settle(plan(request))
+    if outcome is None:
+        raise SluiceError(f"the registry lost the {found} again", "Run it again.")
+    outcome = replace(outcome, sentence=f"{promote.LIVE}; put back in the registry: {found}")
+    request.tools.page.delivery(request, outcome)
+    return outcome
 
 
 def seeded(request: Request) -> Request:

@@ -4,9 +4,10 @@ The data docs of Great Expectations load scripts, fonts and a logo from elsewher
 results, and needs no network.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -94,7 +95,8 @@ def render(contract: Contract, summary: Profile, report: Report, source: Source)
     environment = jinja2.Environment(
         autoescape=True, finalize=on_page, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= _filters(contract, report)
+    target = _halves(contract.target, summary.median)
+    environment.filters |= _filters(contract, target, report)
     outcome, mood = _outcome(report)
     return environment.from_string(PAGE).render(
         style=STYLE,
@@ -105,7 +107,8 @@ def render(contract: Contract, summary: Profile, report: Report, source: Source)
         report=report,
         source=source,
         profile=summary,
-        target=contract.target,
+        target=target,
+        number=contract.role("target")[0].name if contract.target.quantity else "",
         classes=[
             ClassShown(name, colour, count)
             for name, colour, count in zip(
@@ -120,6 +123,18 @@ def render(contract: Contract, summary: Profile, report: Report, source: Source)
     )
 
 
+def _halves(target: Target, median: float | None) -> Target:
+    """The target as the page speaks of it: of a number what lies above its median stands for the
+    positives.
+    """
+    if target.quantity is None or median is None:
+        return target
+    middle = "the median"
+    if math.isfinite(median):
+        middle = f"{median:,.6g} {target.quantity.unit or ''}".rstrip()
+    return replace(target, positive=f"above {middle}", negative=f"up to {middle}")
+
+
 def _outcome(report: Report) -> tuple[str, str]:
     """The heading of the page, and the style that goes with it."""
     if report.refused:
@@ -129,7 +144,9 @@ def _outcome(report: Report) -> tuple[str, str]:
     return "Valid", "valid"
 
 
-def _filters(contract: Contract, report: Report) -> Mapping[str, Callable[..., object]]:
+def _filters(
+    contract: Contract, target: Target, report: Report
+) -> Mapping[str, Callable[..., object]]:
     """What the page calls to put a value into words."""
     return {
         "count": "{:,}".format,
@@ -142,7 +159,7 @@ def _filters(contract: Contract, report: Report) -> Mapping[str, Callable[..., o
         "mostly": lambda bar: _mostly(bar, contract.target.classes),
         "spread": _spread,
         "tick": _tick,
-        "spoken": lambda bar: _spoken(bar, contract.target),
+        "spoken": lambda bar: _spoken(bar, target),
         "parts": _parts,
         "direction": _direction,
         "place": _place,

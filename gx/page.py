@@ -137,7 +137,7 @@ value stands the most frequent class of its rows.</p>
 <p class="key">{% for one in classes %}<span><i class="class-{{ loop.index0 }}"></i>{{ one.name }}</span>{% endfor %}
 {% else %}
 <p class="lead">{{ profile.rows|count }} rows, {{ profile.positives|count }} of them
-{{ target.positive }} ({{ profile.positives|percent(profile.rows) }}). Each bar counts rows, split by outcome; beside or below it stands
+{{ target.positive }}{% if number %}, the median of {{ number }}{% endif %} ({{ profile.positives|percent(profile.rows) }}). Each bar counts rows, split by outcome; beside or below it stands
 which share of them is {{ target.positive }}.</p>
 <p class="key"><span><i class="left"></i>{{ target.positive }}</span><span><i class="stayed"></i>{{ target.negative }}</span>
 {% endif %}
@@ -186,6 +186,9 @@ which share of them is {{ target.positive }}.</p>
 {% if classes %}
 <p class="lead">How strongly each column goes with the class, one at a time, from 0 to 1: the correlation ratio of the ranks where the
 values have an order, Cramér's V where they have none.</p>
+{% elif number %}
+<p class="lead">How strongly each column goes with {{ number }}, one at a time: Spearman's rank correlation where the values have an order
+(right: the more of it, the higher), the correlation ratio of the ranks, without a direction, where they have none.</p>
 {% else %}
 <p class="lead">How strongly each column goes with {{ target.positive }}, one at a time: Spearman's rank correlation where the
 values have an order (right: more of it, more {{ target.positive }}), Cramér's V, without a direction, where they have none.</p>

@@ -26,7 +26,8 @@ class Bar:
     """A bar of a histogram: its rows, and how many of them are positive.
 
     `positives` is None where the rows are too few to tell. Of several classes `classes` counts
-    each, in the order of the contract, and `positives` is None as well.
+    each, in the order of the contract, and `positives` is None as well. Of a number those above its
+    median are counted as positive.
     """
 
     label: str
@@ -55,7 +56,8 @@ class Link:
     """How strongly a column goes with the target.
 
     The rank correlation, from -1 to 1, of a column that is `ordered`, else Cramér's V, from 0 to 1.
-    With several classes nothing is ordered: the correlation ratio of the ranks, from 0 to 1.
+    With several classes nothing is ordered: the correlation ratio of the ranks, from 0 to 1. With a
+    number it stands in the place of Cramér's V.
     """
 
     name: str
@@ -69,7 +71,8 @@ class Profile:
 
     `links` are the strongest first. `correlations` are Spearman's between the columns that have an
     order, by published name on both sides, the target last. Of several classes `classes` counts
-    each, there are no positives, and the target is in no correlation.
+    each, there are no positives, and the target is in no correlation. Of a number `median` is that
+    of its allowed values, NaN without any, and positives are the rows above it.
     """
 
     rows: int
@@ -78,6 +81,7 @@ class Profile:
     links: tuple[Link, ...]
     correlations: pd.DataFrame
     classes: tuple[int, ...] = ()
+    median: float | None = None
 
 
 def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
@@ -92,7 +96,8 @@ def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
         if column.role not in _TOLD_APART:
             codes[column.name] = _codes(column, frame[column.name])
     target = contract.role("target")[0]
-    told = _told(contract, target, codes[target.name])
+    median = _median(codes[target.name]) if contract.target.quantity else None
+    told = _told(contract, target, codes[target.name], median)
     columns: list[ColumnProfile] = []
     for column in present:
         texts = frame[column.name]
@@ -106,15 +111,31 @@ def profile(contract: Contract, frame: pd.DataFrame) -> Profile:
         links = _links_of_classes(present, codes, told)
         classes = tuple(map(int, counts))
         return Profile(len(frame), 0, tuple(columns), links, correlations, classes)
+    if median is not None:
+        correlations = _correlations(present, codes, target, codes[target.name])
+        links = _links_of_number(present, codes, codes[target.name], correlations[target.name])
+        above, seen = int(counts[0]), tuple(columns)
+        return Profile(len(frame), above, seen, links, correlations, median=median)
     correlations = _correlations(present, codes, target, told[:, 0])
     links = _links(present, codes, told[:, 0], correlations[target.name])
     return Profile(len(frame), int(counts[0]), tuple(columns), links, correlations)
 
 
-def _told(contract: Contract, target: Column, codes: np.ndarray) -> np.ndarray:
+def _median(values: np.ndarray) -> float:
+    """The median of what is no NaN, shape (rows,); NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _told(
+    contract: Contract, target: Column, codes: np.ndarray, median: float | None
+) -> np.ndarray:
     """What is told of each row: whether it is positive, shape (rows, 1), or of several classes
-    whether it is of each, shape (rows, classes). A row whose outcome is not allowed is neither.
+    whether it is of each, shape (rows, classes). A row whose outcome is not allowed is neither. Of
+    a number it is whether it lies above the median.
     """
+    if median is not None:
+        return (codes > median)[:, None]
     outcomes = contract.target.classes or (contract.target.positive,)
     return np.column_stack([codes == target.values.index(outcome) for outcome in outcomes])
 
@@ -123,17 +144,17 @@ def _correlations(
     present: Sequence[Column],
     codes: Mapping[str, np.ndarray],
     target: Column,
-    positive: np.ndarray | None,
+    outcome: np.ndarray | None,
 ) -> pd.DataFrame:
     """Spearman's rank correlations of the ordered columns and the outcome; 0 for a constant. Of
-    several classes there is none that is positive.
+    several classes there is none that has an order.
     """
     values: dict[str, np.ndarray] = {}
     for column in present:
         if column.kind != "category" and column.role not in (*_TOLD_APART, "target"):
             values[column.name] = codes[column.name]
-    if positive is not None:
-        values[target.name] = positive.astype(np.float64)
+    if outcome is not None:
+        values[target.name] = outcome.astype(np.float64)
     return pd.DataFrame(values).rank().corr().fillna(0.0)
 
 
@@ -304,6 +325,30 @@ def _links_of_classes(
             value = _ratio(own, places)
         links.append(Link(column.name, value, ordered=False))
     return tuple(sorted(links, key=lambda link: -link.value))
+
+
+def _links_of_number(
+    present: Sequence[Column],
+    codes: Mapping[str, np.ndarray],
+    outcome: np.ndarray,
+    ordered: "pd.Series[float]",
+) -> tuple[Link, ...]:
+    """How strongly each column goes with a number, the strongest first; `ordered` as in `_links`.
+
+    Of a column without an order it is how far the ranks of the number lie apart between its values.
+    """
+    links: list[Link] = []
+    for column in present:
+        if column.role not in ("feature", "protected"):
+            continue
+        own = codes[column.name]
+        if column.kind == "category":
+            known = ~np.isnan(own)
+            value = _ratio(outcome[known], own[known].astype(np.int64))
+            links.append(Link(column.name, value, ordered=False))
+        else:
+            links.append(Link(column.name, float(ordered[column.name]), ordered=True))
+    return tuple(sorted(links, key=lambda link: -abs(link.value)))
 
 
 def _ratio(codes: np.ndarray, places: np.ndarray) -> float:

@@ -271,8 +271,14 @@ _SAID: Mapping[str, tuple[str, str]] = {
         "days after an answer until its outcome counts",
         "as long as nearly all outcomes take to come in",
     ),
-    "monitor.tolerance": ("from so far below the promise on, quality has fallen", "0.02"),
-    "monitor.group_tolerance": ("the same of a group", "0.05"),
+    "monitor.tolerance": (
+        "from so far below the promise on, quality has fallen; of a number it is a skill",
+        "0.02",
+    ),
+    "monitor.group_tolerance": (
+        "the same of a group; of a number a part of what the training median is off",
+        "0.05",
+    ),
     "monitor.silent_days": ("days without an answer after which the log is silent", "7"),
     "monitor.label_days": (
         "so old may the newest label be",

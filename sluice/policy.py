@@ -474,9 +474,6 @@ def load_policy(text: str, source: str = "policy.toml") -> Policy:
     policy = replace(policy, gate=replace(policy.gate, group_floors=floors))
     _check_split(source, policy.split)
     _check_gate(source, policy.gate, no_side=no_side)
-    if number is not None and policy.gate.told == PROMOTED:
-        what = f"{source}: [gate] told is {PROMOTED!r} beside [{NUMBER}]"
-        raise UsageError(what, f"With a number it is {FIGURES} or {WORDS}.")
     _check_data(source, policy.data)
     families = FAMILIES if number is None else FAMILIES_OF_NUMBER
     _check_search(source, policy.search, families, no_side=no_side)

@@ -37,6 +37,7 @@ _TOGETHER = {
         "tests/flows/engine/test_perform.py",
         "tests/flows/orchestration/test_endings.py",
         "tests/flows/orchestration/test_plan.py",
+        "tests/flows/orchestration/test_put_back.py",
         "tests/flows/steps/test_order.py",
         "tests/flows/cli/test_commands.py::TestReleased",
         "tests/flows/decision/test_override.py::test_a_release",
@@ -57,6 +58,7 @@ _TOGETHER = {
         "tests/e2e/test_prefect_ui.py",
         "tests/e2e/test_readme.py",
         "tests/e2e/test_release_registry.py",
+        "tests/e2e/test_stack_commands.py",
         "tests/e2e/test_workflow_steps.py",
     ),
     "image": (  # the base and an image

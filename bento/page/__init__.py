@@ -9,6 +9,7 @@ that ends in a slash.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -350,16 +351,23 @@ def _is_foreign(request: Request) -> bool:
     """Whether a page of another site made the browser send this.
 
     A browser says so itself where the page came by https or from this machine. Elsewhere it names
-    the site that the form is from, which is to be the one that it is sent to. The scheme is not
-    compared: a proxy may have taken https off. A program that is no browser names neither.
+    the site that the form is from, which is to be the one that it is sent to: in `Origin`, or, as
+    old ones do, in `Referer` alone. The scheme is not compared: a proxy may have taken https off.
+    A program that is no browser names none, and an empty `Referer` is one that somebody left out.
     """
     told = request.headers.get("sec-fetch-site")
     if told is not None:
         return told not in ("same-origin", "none")
-    origins = request.headers.getlist("origin")
     host = request.headers.get("host", "").lower()
-    sites = [origin.lower().partition("://")[2] for origin in origins]
+    pages = [page for page in request.headers.getlist("referer") if page]
+    sites = [_site(named) for named in request.headers.getlist("origin") or pages]
     return any(not site or site != host for site in sites)
+
+
+def _site(address: str) -> str:
+    """Host and port of an address, as `Host` has them; empty where it names none."""
+    rest = address.lower().partition("://")[2]
+    return re.split(r"[/?#]", rest, maxsplit=1)[0]
 
 
 def _too_large(most: int) -> _Unreadable:

@@ -195,6 +195,8 @@ def _line_type(contract: Contract) -> type[Struct]:
         ("probability", float, 0.0),
         ("prediction", str, "") if contract.target.several else ("prediction", int, 0),
         ("tier", str, ""),
+        ("value", float, 0.0),
+        ("bin", int, 0),
         ("model_digest", str, ""),
         ("inputs", inputs, inputs()),
     ]
@@ -217,15 +219,37 @@ def _block(lines: list[Any], contract: Contract, labels: Settled, control_share:
     outcomes, acted = labels.outcomes, labels.acted
     times = np.array([line.time.rstrip("Z") for line in lines], dtype="datetime64[ms]")
     held = [outcomes.get(line.id) for line in lines] if outcomes else [None] * len(lines)
-    several = contract.target.several  # what is answered is then a class, and stands for the tier
     return Block(
         times=times.astype(np.int64) / 1000,
-        probabilities=np.array([line.probability for line in lines]),
-        flagged=np.array([line.prediction == 1 for line in lines], dtype=bool),
-        tiers=[line.prediction if several else line.tier for line in lines],
         columns=_columns(lines, contract),
-        outcomes=np.array([label[0] if label else NONE for label in held]),
+        outcomes=np.array([label[0] if label else NONE for label in held], dtype=np.float64),
         known=np.array([label[1] if label else 0 for label in held], dtype=np.float64),
         acted=np.array([line.id in acted for line in lines], dtype=bool),
         control=np.array([in_control(line.id, control_share) for line in lines], dtype=bool),
+        **vars(_said(lines, contract)),
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was answered, as a `Block` has it."""
+
+    probabilities: np.ndarray
+    flagged: np.ndarray
+    tiers: list[str]
+    answers: np.ndarray | None = None
+
+
+def _said(lines: list[Any], contract: Contract) -> _Said:
+    quantity = contract.target.quantity
+    if quantity:
+        answers = np.array([line.value for line in lines], dtype=np.float64)
+        nobody = np.zeros(len(lines), dtype=bool)
+        bins = [str(line.bin) for line in lines]
+        return _Said(quantity.shares(answers), nobody, bins, answers)
+    several = contract.target.several  # what is answered is then a class, and stands for the tier
+    return _Said(
+        np.array([line.probability for line in lines]),
+        np.array([line.prediction == 1 for line in lines], dtype=bool),
+        [line.prediction if several else line.tier for line in lines],
     )

@@ -79,6 +79,22 @@ def problem(
     return reasons[-1] if reasons else "there is none"
 
 
+def is_signed(place: registry.Place, public: str, digest: str, predicate_type: str) -> bool:
+    """Whether a statement of this kind about the image is signed with this key; what it says is
+    not looked at. Raises Broken for what is not what its digest says.
+    """
+    found = registry.about(place, digest, dsse.MEDIA_TYPE, _PREDICATE, predicate_type)
+    return any(_is_about(envelope, public, digest, predicate_type) for envelope in found)
+
+
+def _is_about(envelope: bytes, public: str, digest: str, predicate_type: str) -> bool:
+    try:
+        said = statement.decode(dsse.opened(envelope, statement.PAYLOAD, public))
+    except (dsse.BadEnvelope, dsse.BadKey, statement.Unreadable):
+        return False
+    return (said.about, said.predicate_type) == ((digest,), predicate_type)
+
+
 def decided_on(place: registry.Place, public: str, digest: str) -> frozenset[str]:
     """The digests of the evidence on which an image was decided, by the verdicts that the holder of
     this key signed about it. Raises BadKey for what is no public key, and Retryable where the

@@ -83,6 +83,7 @@ class Told:
     of_number: "NumberMetrics | None" = None
     validation: "Metrics | None" = None
     validation_of_classes: "ClassMetrics | None" = None
+    validation_of_number: "NumberMetrics | None" = None
     mean_recall: float | None = None
 
 
@@ -228,16 +229,16 @@ def _in_words(decision: "Decision") -> Told:
         _VALIDATION: _rules_on_validation(decision),
     }
     files = {VERDICT: json.dumps(document, indent=1).encode()}
-    several = decision.request.contract.target.several
-    told = Told(document, None, facts.verdict, files)
-    if _has_validation(decision):
-        if several:
-            told = replace(told, validation_of_classes=decision.class_validation)
-        else:
-            told = replace(told, validation=decision.validation)
+    target = decision.request.contract.target
+    told = _beside_words(decision, Told(document, None, facts.verdict, files))
     if not _is_measured(facts.verdict, decision.request.policy.gate):
         return told
-    if several:
+    if target.quantity:
+        of_number = structs.replace(decision.number_metrics, segments={})
+        line = number_summary(facts.verdict, of_number)
+        measured = {METRICS: write_json(of_number).encode()}
+        return replace(told, line=line, files={**files, **measured}, of_number=of_number)
+    if target.several:
         found = decision.class_metrics
         line = mean_recall(facts.verdict, found)
         return replace(told, line=line, mean_recall=round(found.holdout.recall, _SHOWN))
@@ -245,3 +246,15 @@ def _in_words(decision: "Decision") -> Told:
     line = summary(facts.verdict, metrics.confusion, metrics.intervals)
     measured = {METRICS: write_json(metrics).encode()}
     return replace(told, line=line, files={**files, **measured}, metrics=metrics)
+
+
+def _beside_words(decision: "Decision", told: Told) -> Told:
+    """The same with what was measured on the validation rows, where those were judged too."""
+    if not _has_validation(decision):
+        return told
+    target = decision.request.contract.target
+    if target.quantity:
+        return replace(told, validation_of_number=decision.number_validation)
+    if target.several:
+        return replace(told, validation_of_classes=decision.class_validation)
+    return replace(told, validation=decision.validation)

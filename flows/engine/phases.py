@@ -106,6 +106,11 @@ class Decision:
         return self.scored.parsed(METRICS, NumberMetrics)
 
     @property
+    def number_validation(self) -> NumberMetrics:
+        """The same on the validation rows, where no part of the holdout is told."""
+        return self.scored.parsed(f"{ON_VALIDATION}/{METRICS}", NumberMetrics)
+
+    @property
     def candidate(self) -> Candidate:
         """The candidate that was judged."""
         return self.case.candidate

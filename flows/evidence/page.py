@@ -126,6 +126,7 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
     judged = evidence.judged
     ordered = in_order(judged.rules)
     _, meaning = MEANING.get(judged.verdict, ("", ""))
+    number = evidence.number_metrics or evidence.number_validation
     sentence, waits = judged.sentence, ""
     if judged.verdict in ("HOLD", NOT_PROMOTED):
         sentence, _, waits = judged.sentence.partition(". ")
@@ -152,7 +153,7 @@ def render(evidence: Evidence, pictures: Mapping[str, str], identity: Identity) 
         listed=by_segment(evidence.groups),
         ratios=selection_ratios(evidence.in_parts),
         budget=budget(evidence.tuning),
-        number_lines=number_rows(evidence.number_metrics) if evidence.number_metrics else (),
+        number_lines=number_rows(number) if number else (),
         forecast=forecast_of(evidence),
         choices=choices(evidence.diagnostics.candidate) if evidence.diagnostics else (),
         pictures=pictures,
@@ -411,6 +412,12 @@ def summary_markdown(evidence: Evidence) -> str:
         head = ("Metric", "Holdout", "Interval", "Validation")
         rows = [tuple(row.values()) for row in number_rows(evidence.number_metrics)]
         parts.append(_markdown_table(head, rows))
+    elif evidence.number_validation:
+        parts.append("**On the validation rows, which decide nothing**")
+        # They are what is called the holdout there.
+        lines = number_rows(evidence.number_validation)
+        rows = [(row["metric"], row["holdout"], row["interval"]) for row in lines]
+        parts.append(_markdown_table(("Metric", "Validation", "Interval"), rows))
     if evidence.drift:
         parts.append(_loud("Drift", evidence.drift.sentence))
     forecast = forecast_of(evidence)

@@ -33,6 +33,7 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 PRODUCTION = "production"  # the overlay that is meant where nobody names one
 # What an anchor keeps of its release.
 _OF_RELEASE = ("tag", "digest", "image", "release", "model", "recall", "precision")
+_NEWEST, _ALL = 50, 0  # commits of a branch that are looked through
 TEMPLATE_MODEL = "attrition"  # the model that deploy/argocd runs
 _TEMPLATE_URL = "https://git.example.com/team/manifests.git"
 
@@ -413,3 +414,18 @@ def since(settings: Settings, champion: Champion) -> str:
         if champion.promotion and champion.promotion in (named.promotion_id, named.restores):
             return date
     return ""
+
+
+def said_of(settings: Settings, champion: Champion) -> dict[str, str]:
+    """The trailers of the commit that first made a champion live; none where no commit of the
+    branch is that one. The newest commits are looked at first.
+    """
+    if not champion.promotion:
+        return {}
+    for depth in (_NEWEST, _ALL):
+        for _, _, message in git.log(settings.remote, settings.branch, depth):
+            said = trailers.read_trailers(message)
+            named = (said.get("Promotion-Id"), said.get("Image-Digest"))
+            if named == (champion.promotion, champion.digest):
+                return dict(said)
+    return {}

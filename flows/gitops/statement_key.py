@@ -30,10 +30,16 @@ def key(settings: Settings) -> dsse.SigningKey:
     return _read(path, f"Delete {path}: the next release makes a new one.")
 
 
+def found(settings: Settings) -> dsse.SigningKey | None:
+    """The same where there is one already; None is made. Raises UsageError as `key`."""
+    if settings.statement_key or (settings.home / _MADE).is_file():
+        return key(settings)
+    return None
+
+
 def require(settings: Settings) -> None:
     """Raise UsageError where the file that is named, or was made, holds no such key."""
-    if settings.statement_key or (settings.home / _MADE).is_file():
-        key(settings)
+    found(settings)
 
 
 def _read(path: Path, fix: str) -> dsse.SigningKey:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from flows.adapters import label_files
 from flows.project.models import model_folder, project_text
-from flows.project.one_class import require_classes
 from flows.project.settings import Settings
 from sluice.errors import UsageError
 from sluice.monitor.acting import in_control
@@ -42,7 +41,6 @@ def add(settings: Settings, model: str, file: Path, now: datetime.datetime) -> A
         project_text(model_folder(model, project) / "contract.toml", project),
         f"models/{model}/contract.toml",
     )
-    require_classes(contract, "sluice labels add FILE")
     labels = read_labels(label_files.rows_of(file), contract.target, now, str(file))
     new = label_files.keep(folder_of(settings, model), labels)
     held = settled(settings, model)

@@ -9,6 +9,9 @@ def track(settings: Settings, report: Report) -> str:
     """Log the live figures on the version of the release; a sentence says where, or why not."""
     live = report.live
     figures = {"recall": live.recall, "precision": live.precision, "brier": live.brier}
+    if report.number and report.number.now:
+        now = report.number.now
+        figures = {"mae": now.mae, "skill": now.skill, "within": now.within, "bias": now.bias}
     values = {name: value for name, value in figures.items() if value is not None}
     if report.weeks and report.weeks[-1].flagged is not None:
         values["flagged_share"] = report.weeks[-1].flagged

@@ -17,7 +17,6 @@ from flows.audit.find_release import artifact, trace
 from flows.gitops import manifest_repo
 from flows.monitoring.labels import folder_of, settled
 from flows.project.models import model_folder, project_text
-from flows.project.one_class import require_classes
 from flows.project.settings import Settings
 from sluice.errors import SluiceError, UsageError
 from sluice.gitops.evidence import Evidence
@@ -25,16 +24,21 @@ from sluice.gitops.state import Anchor, Champion
 from sluice.identity import sha256
 from sluice.model.artifact.reference import read_reference
 from sluice.model.classes.metrics_file import ClassMetrics
+from sluice.model.number.metrics_file import NumberMetrics
 from sluice.model.quality.metrics_file import Metrics
 from sluice.monitor.classes import ClassPromise, WatchedClasses, judge_classes
 from sluice.monitor.day import Day, Tally
 from sluice.monitor.estimate import calibration_error
 from sluice.monitor.judge import Standing, Watched, judge
 from sluice.monitor.labels import Settled
+from sluice.monitor.number_day import Measure
+from sluice.monitor.numbers import Bounded, NumberPromise, WatchedNumber, judge_number
 from sluice.monitor.quality import Measured, Promise
-from sluice.monitor.report import Report
+from sluice.monitor.report import Figures, Report
 from sluice.policy import PROMOTED, WORDS, load_policy
 from sluice.served.contract import load_contract
+from sluice.served.quantity import bins_in
+from sluice.toml_text import read_toml
 
 _FORM = "2"  # of what is kept of a day; another one is counted anew
 _DIGEST = 16  # digits of a model's digest in the name of its folder
@@ -76,8 +80,6 @@ def look(settings: Settings, model: str, place: str, today: datetime.date) -> Lo
     folder = model_folder(model, settings.project)
     text = project_text(folder / "policy.toml", settings.project)
     policy = load_policy(text, f"models/{model}/policy.toml")
-    contract = project_text(folder / "contract.toml", settings.project)
-    require_classes(load_contract(contract, f"models/{model}/contract.toml"), "sluice monitor")
     live = manifest_repo.live(settings, model)
     if live is None or live.champion is None:
         raise UsageError(f"nothing of {model} is live", f"Release it: sluice release {model}")
@@ -109,8 +111,11 @@ def look(settings: Settings, model: str, place: str, today: datetime.date) -> Lo
         read_reference(files["reference.json"]),
         policy,
     )
-    watched = _watched(standing, live.champion, live.anchor, traced.evidence)
+    carried = files["policy.toml"].decode()
+    watched = _watched(standing, live.champion, live.anchor, traced.evidence, carried)
     days = days_of(source, watched)
+    if isinstance(watched, WatchedNumber):
+        return Look(watched, days, judge_number(watched, days, source.labels, today))
     if isinstance(watched, WatchedClasses):
         return Look(watched, days, judge_classes(watched, days, source.labels, today))
     return Look(watched, days, judge(watched, days, source.labels, today))
@@ -139,7 +144,8 @@ def days_of(source: Source, watched: Standing) -> list[Day]:
 
 def count(source: Source, watched: Standing, day: LogDay, read: str) -> Day:
     """A day of the log in counts."""
-    tally, passed = Tally(watched.contract, watched.reference), Passed()
+    measure = watched.measure if isinstance(watched, WatchedNumber) else None
+    tally, passed = Tally(watched.contract, watched.reference, measure), Passed()
     contract, control = watched.contract, watched.policy.monitor.control_share
     for block in blocks(source.log, day, contract, source.digest, source.labels, passed, control):
         tally.add(block)
@@ -182,15 +188,58 @@ def promise_of_classes(metrics: ClassMetrics, anchor: Anchor | None) -> ClassPro
     )
 
 
+def promise_of_number(
+    metrics: NumberMetrics, anchor: Anchor | None, beside: NumberMetrics | None = None
+) -> NumberPromise:
+    """The same of a number; its groups are those of `beside`, the validation rows, where no group
+    of the holdout is told.
+    """
+    measured, intervals = metrics.holdout, metrics.intervals
+    level = (1 - intervals.level) / 2
+    skill = anchor.skill if anchor else None
+    segments = (beside or metrics).segments
+    return NumberPromise(
+        figures=Figures(
+            mae=measured.mae, bias=measured.bias, skill=measured.skill, within=measured.within
+        ),
+        nothing=measured.naive_mae,
+        skill=Bounded(measured.skill, intervals.skill[0], level),
+        rows=metrics.rows.holdout,
+        validation=metrics.rows.validation,
+        groups={
+            (segment, name): Bounded(one.mae, one.mae_interval[1], level)
+            for segment, named in segments.items()
+            for name, one in named.items()
+        },
+        anchor=skill if isinstance(skill, float) else None,
+    )
+
+
 def _watched(
-    standing: Standing, champion: Champion, anchor: Anchor | None, evidence: Evidence
-) -> Watched | WatchedClasses:
-    """What is live, from its evidence. Raises SluiceError where that has no metrics."""
+    standing: Standing,
+    champion: Champion,
+    anchor: Anchor | None,
+    evidence: Evidence,
+    carried: str,
+) -> Watched | WatchedClasses | WatchedNumber:
+    """What is live, from its evidence and the policy that it carries. Raises SluiceError where the
+    evidence has no metrics.
+    """
+    quantity = standing.contract.target.quantity
     if evidence.measured is None and evidence.told == WORDS:
         what = "the policy of what is live tells no figure, so nothing was promised of it"
         fix = f'Write told = "{PROMOTED}" in [gate] of its policy, and release it anew.'
         raise SluiceError(what, fix)
     other = anchor if anchor and anchor.digest != champion.digest else None
+    number = evidence.number_metrics
+    if quantity and number:
+        source = "the policy of what is live"
+        return WatchedNumber(
+            **vars(standing),
+            measure=Measure(quantity, number.middle, number.band),
+            promise=promise_of_number(number, other, evidence.number_validation),
+            bins=len(bins_in(read_toml(carried, source), source)) + 1,
+        )
     if evidence.class_metrics is not None:
         promise = promise_of_classes(evidence.class_metrics, other)
         return WatchedClasses(**vars(standing), promise=promise)

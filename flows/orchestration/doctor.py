@@ -186,6 +186,7 @@ def _model(settings: Settings, model: str) -> Saw:
     contract = load_contract(project_text(folder / "contract.toml", settings.project))
     load_policy(project_text(folder / "policy.toml", settings.project))
     pointer = data_source.pointer_of(settings, model)
+    data_source.require_known(f"data/{model}.toml", pointer)
     if not pointer.sha256:
         raise UsageError(
             f"data/{model}.toml has no sha256", "Put that of the file into the pointer."

@@ -21,7 +21,7 @@ from flows.orchestration.plan import (
     with_waiting,
 )
 from flows.orchestration.possible import require_possible
-from flows.orchestration.registered import lost
+from flows.orchestration.registered import lost, require_whole
 from flows.steps.image import IMAGE
 from flows.steps.package import PACKAGE
 from flows.steps.smoke import SMOKE
@@ -52,6 +52,7 @@ def plan(request: Request, column: str) -> Plan:
     try:
         lessons = pipeline.taught(request, column, look)
         if lessons.is_live:
+            require_whole(request)
             outcome = nothing_to_do(request)
         else:
             fleet = pipeline.written(lessons, look)

@@ -7,7 +7,6 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from flows.adapters.registry import registry
 from flows.decision import approvals, baselines, holdout, replayed
 from flows.engine import store
 from flows.engine.outcome import Outcome
@@ -24,7 +23,7 @@ from flows.gitops.writer import Written
 from flows.orchestration import pipeline
 from flows.orchestration.endings import ended, held_or_refused
 from flows.orchestration.possible import UNBUILT, require_possible
-from flows.orchestration.registered import lost
+from flows.orchestration.registered import lost, lost_beside
 from flows.steps import promote
 from flows.steps.image import IMAGE
 from flows.steps.order import STEPS, TO_IMAGE, AnyStep
@@ -34,6 +33,8 @@ from flows.steps.smoke import SMOKE
 from sluice.errors import Refused
 from sluice.gate.ledger import Counted
 
+# What is done where the registry lost something beside an image that is live. It is no step.
+PUT_BACK, PUT_BACK_TITLE = "put back", "Put back in registry"
 P = ParamSpec("P")
 F = TypeVar("F", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -121,7 +122,8 @@ class Plan:
 
     `report` is None before a verdict, `outcome` where something is left to do; `diff` is the
     change to the manifest repo where it is known. `barred` is why nothing would be committed after
-    what is left, None where nothing is in the way.
+    what is left, None where nothing is in the way. `beside` is the image that is live and whose
+    evidence or statements are left to be put back.
     """
 
     request: Request
@@ -131,6 +133,7 @@ class Plan:
     outcome: Outcome | None = None
     diff: str = ""
     barred: Written | None = None
+    beside: Imaged | None = None
 
 
 def plan(request: Request) -> Plan:
@@ -140,6 +143,7 @@ def plan(request: Request) -> Plan:
     report: Report | None = None
     outcome: Outcome | None = None
     diff = ""
+    image: Imaged | None = None
     try:
         candidate = pipeline.train(request, look)
         report = _judged(candidate, look)
@@ -148,8 +152,9 @@ def plan(request: Request) -> Plan:
             look.require_kept(IMAGE, lost(candidate, imaged.facts))
             diff = diff_of(request, imaged.facts)
             look.do(SMOKE, candidate, imaged)
+            image = imaged.facts
             outcome = (
-                _promoted_before(report, imaged.facts)
+                _promoted_before(report, imaged.facts, look)
                 or _barred(report, imaged.facts)
                 or _unapproved(report, imaged.facts)
             )
@@ -162,6 +167,8 @@ def plan(request: Request) -> Plan:
     steps = _all(look, report, outcome)
     if outcome:
         return Plan(request, steps, candidate, report, outcome)
+    if PUT_BACK in look.seen:
+        return Plan(request, steps, candidate, report, beside=image)
     barred = promotion.barred(request.live, quarantine.present()) if request.live else None
     barred = barred or _unbuilt(request, steps)
     return Plan(request, steps, candidate, report, None, "" if barred else diff, barred)
@@ -254,20 +261,22 @@ def with_waiting(look: LookUp, steps: Sequence[tuple[str, str]]) -> tuple[Planne
     return (*seen, *waiting)
 
 
-def _promoted_before(report: Report, image: Imaged) -> Outcome | None:
-    """How a release ends whose image is live already; None where something is left to do."""
+def _promoted_before(report: Report, image: Imaged, look: LookUp) -> Outcome | None:
+    """How a release ends whose image is live already; None where something is left to do. Raises
+    Missing where the registry lost something beside the image.
+    """
     request = report.request
     champion = request.champion
-    if request.live is None or champion is None:
+    if request.live is None or champion is None or not promote.is_live(request, image):
         return None
-    if request.live.entry.digest != image.digest or champion.digest != image.digest:
-        return None
-    if registry.digest(request.place, report.candidate.tag) != image.digest:
-        return None
+    cause = lost_beside(request, champion)
+    if cause:
+        look.seen[PUT_BACK] = Planned(PUT_BACK, PUT_BACK_TITLE, False, cause)
+        raise Missing(PUT_BACK)
     return ended(
         report,
         "nothing to do",
-        "the manifest repo names this image already, and nothing has changed",
+        f"{promote.LIVE}, and nothing has changed",
         image=image,
         commit=request.live.tip,
         release=champion.release,

@@ -20,10 +20,13 @@ from flows.engine.release_tools import RunPage
 from flows.engine.request import Request
 from flows.engine.runs import StepLine
 from flows.evidence.page import class_rows, metric_rows, number_rows
+from flows.gitops.approvals import BRANCH
 from flows.gitops.writer import Written
 from flows.orchestration.prefect_server import answers, people_tags
 from flows.steps.validate import DataRefused, public
+from flows.views.wording import upper_first
 from sluice.errors import Refused, SluiceError
+from sluice.gitops.approvals import Count, short
 from sluice.gitops.deploy_files import kubernetes_name
 from sluice.model.quality.metrics_file import Metrics
 from sluice.monitor.report import ACT, FINE, WATCH
@@ -153,11 +156,13 @@ class PrefectPage:
 
     def delivery(self, request: Request, outcome: Outcome) -> None:
         """Show what was built and committed, and where the evidence lies."""
+        # A whole reference is cut off at the edge of the page, so its digest has a line of its own.
+        image, _, digest = outcome.reference.partition("@")
         rows = {
-            "outcome": outcome.outcome,
-            "why": outcome.sentence,
+            "why": upper_first(outcome.sentence),
             "champion": outcome.compared,
-            "image": outcome.reference,
+            "image": image,
+            "digest": digest,
             "commit": outcome.commit,
             "release": outcome.release or "",
             "evidence": outcome.evidence,
@@ -168,7 +173,7 @@ class PrefectPage:
         create_markdown_artifact(
             f"# {outcome.outcome.capitalize()}\n\n{text}\n{how_it_goes_on(outcome)}",
             key=delivery_key(request.model, outcome),
-            description=in_markdown(outcome.sentence),
+            description=in_markdown(upper_first(outcome.sentence)),
         )
 
     def steps(self, model: str, steps: Sequence[StepLine]) -> None:
@@ -204,9 +209,34 @@ def how_it_goes_on(outcome: Outcome) -> str:
         f"1. Read the evidence: `sluice approvals {model}` says where it lies.\n"
         f"2. Approve it by name, with your key: `sluice approve {model}`. It cannot be approved"
         " here, because nobody here has a name.\n"
-        f"3. Or end it: `sluice reject {model} --reason TEXT`, or the flow `reject` of this"
-        " server. That is final for this evidence.\n\n"
-        "Once enough people approved, the next release promotes it.\n"
+        f"3. Or end it here: run the deployment `{model}-reject`, with the hash of the evidence"
+        f" that stands above. `sluice reject {model} --reason TEXT` does the same. It is final for"
+        " this evidence.\n\n"
+        "Once enough people approved, it goes on: at once where the last of them has its steps,"
+        " else by Retry on the page of this run, or with the next release.\n"
+    )
+
+
+def show_rejection(model: str, count: Count) -> None:
+    """Show who ended a release that waited, why, and where that is recorded; nothing where no run
+    goes on.
+    """
+    said = count.rejected
+    if said is None or not flow_run.id:
+        return
+    rows = {
+        "reason": said.said.reason,
+        "evidence": short(said.said.evidence_hash),
+        "release": said.said.release,
+        "by": said.signer or f"{said.said.by}, unsigned",
+        "commit": f"{said.commit} on the branch {BRANCH} of the manifest repo",
+    }
+    text = "\n".join(f"- **{name}**: {in_markdown(str(value))}" for name, value in rows.items())
+    create_markdown_artifact(
+        f"# Rejected\n\n{text}\n\nThat is final for this evidence, and nothing of it goes live."
+        " Release again from other data, code or policy.\n",
+        key=artifact_key(model, "rejection"),
+        description=in_markdown(f"{count.sentence}."),
     )
 
 
@@ -224,7 +254,7 @@ def state_of(outcome: Outcome) -> "State[None]":
     Green where the release did what it was asked for, red where it was refused, and grey where it
     ended as it should and changed nothing in the manifest repo.
     """
-    name, message = outcome.outcome.capitalize(), outcome.sentence
+    name, message = outcome.outcome.capitalize(), upper_first(outcome.sentence)
     if outcome.exit_code == 3:
         return Failed(name=name, message=message)
     if outcome.outcome in _DELIVERED:

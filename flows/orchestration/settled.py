@@ -24,9 +24,12 @@ def settle(planned: Plan) -> Outcome | None:
         return None
     for step in planned.steps:
         _show(step, planned.request.model)
+    page = planned.request.tools.page
     if planned.report:
         publish(planned.report, told(_judged(planned.report, outcome), outcome))
         note(planned.report, outcome)
+        page.evidence(planned.report)
+    page.delivery(planned.request, outcome)
     return outcome
 
 

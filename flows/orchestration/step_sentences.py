@@ -1,5 +1,7 @@
 """What a step found out, as one sentence for people: on the terminal and in the log of the run."""
 
+import re
+
 from msgspec import Struct
 
 from flows.facts.decided import Decided
@@ -67,11 +69,18 @@ def _of_verdict(facts: Scored | Decided | Foretold | Evidenced) -> str:
         case Scored():  # told in words
             return f"{count(facts.rows, 'row')} scored"
         case Decided():
-            return f"{facts.verdict}: {facts.sentence}"
+            return f"{facts.verdict}: {facts.sentence if facts.promotes else _gist(facts.sentence)}"
         case Foretold():
             return upper_first(facts.sentence)
         case Evidenced():
             return f"Drift: {facts.drift}"
+
+
+def _gist(sentence: str) -> str:
+    """What a verdict begins with, as `recall is 0.7012` or `no better than release 1`: where
+    nothing goes live, the whole of it is the end of the release, and is told there.
+    """
+    return re.split(r"[:;.](?= |$)", sentence, maxsplit=1)[0]
 
 
 def _of_image(facts: Packaged | Imaged | Smoked) -> str:

@@ -26,6 +26,7 @@ from sluice.identity import file_sha256, sha256
 from sluice.toml_text import read_toml
 
 _REMOTE = ("https", *object_store.STORES)
+_KINDS = ("sample", "file", "dvc", *_REMOTE)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -198,7 +199,19 @@ def _read_pointer(settings: Settings, name: str) -> Pointer:
     return pointer
 
 
+def require_known(name: str, pointer: Pointer) -> None:
+    """Raise UsageError for a pointer of a kind that nothing here reads."""
+    if pointer.kind in _KINDS:
+        return
+    raise UsageError(
+        f"{name}: reference is {without_login(pointer.reference[:200])!r}",
+        "Write `sample:` and a module or a sample.toml, `file:<path>`, `dvc:<path>.dvc` or an"
+        " address (https, s3, gs, az).",
+    )
+
+
 def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
+    require_known(name, pointer)
     kind, target = pointer.kind, pointer.target
     if kind == "sample" and describes_sample(Path(target)):
         return from_shares(settings.project / target, target)
@@ -208,18 +221,12 @@ def _content(settings: Settings, name: str, pointer: Pointer) -> bytes:
         return _file(settings, name, target)
     if kind == "dvc":
         return tracked(settings, target)[1]
-    if pointer.remote:
-        if not _HASH.fullmatch(pointer.sha256):
-            raise UsageError(
-                f"{name}: sha256 is {pointer.sha256[:80]!r}; 64 hexadecimal digits are required",
-                f"Write it with `sluice data add {pointer.reference}`.",
-            )
-        return brought(settings, pointer.reference)
-    raise UsageError(
-        f"{name}: reference is {pointer.reference[:200]!r}",
-        "Write `sample:` and a module or a sample.toml, `file:<path>`, `dvc:<path>.dvc` or an"
-        " address (https, s3, gs, az).",
-    )
+    if not _HASH.fullmatch(pointer.sha256):
+        raise UsageError(
+            f"{name}: sha256 is {pointer.sha256[:80]!r}; 64 hexadecimal digits are required",
+            f"Write it with `sluice data add {pointer.reference}`.",
+        )
+    return brought(settings, pointer.reference)
 
 
 def require_named(settings: Settings, reference: str) -> None:

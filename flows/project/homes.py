@@ -52,6 +52,14 @@ def looked_at(own: Settings) -> Settings:
     return own
 
 
+def looked_at_for(own: Settings, model: str) -> Settings:
+    """The same for one model; before anything was released, the settings of its first release."""
+    given = looked_at(own)
+    if given is own and not _was_used(own.home):
+        return for_data(own, model, None)
+    return given
+
+
 def is_demo(settings: Settings) -> bool:
     """Whether the state folder is the one for generated rows."""
     return settings.home == _own(settings) / _DEMO and not settings.manifests

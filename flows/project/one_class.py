@@ -10,11 +10,7 @@ COMMANDS = ("sluice drill gate",)
 # Commands that are still to learn of a number as target.
 COMMANDS_OF_CLASSES = (
     *COMMANDS,
-    "sluice init FILE --update",
-    "sluice labels add FILE",
-    "sluice monitor",
     "sluice power",
-    "sluice validate --docs FOLDER",
 )
 
 

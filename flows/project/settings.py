@@ -24,6 +24,9 @@ _PERSON = re.compile(r"[^<>\n]+ <[^<>\s]+>")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLACE = re.compile(r"(s3|gs|az|https)://[A-Za-z0-9._-]+(:\d+)?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9._-]+(:\d+)?/?")
+# A sign that ends a line or steers a terminal.
+_STEERING = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_LISTS = ("data_from", "notify")  # several values, which may stand in lines
 _PREFIX = "SLUICE_"
 _FILES = ("git_key", "known_hosts", "ca", "statement_key")
 _EMPTY_MEANS = ("tracking_uri",)  # settings where empty says something else than unset
@@ -308,6 +311,7 @@ def load_quietly() -> Settings:
         raise UsageError(
             f"{name} is {first['input']!r}: {first['msg']}", "Correct or unset it."
         ) from None
+    _check_lines(settings)
     if settings.home.exists() and not settings.home.is_dir():
         raise UsageError(
             f"SLUICE_HOME is {str(settings.home)!r}, which is no folder",
@@ -332,6 +336,23 @@ def load_quietly() -> Settings:
     folders = {"home": settings.home.resolve(), "project": settings.project.resolve()}
     given = settings.model_fields_set
     return settings.model_copy(update={name: folders[name] for name in folders if name in given})
+
+
+def _check_lines(settings: Settings) -> None:
+    """A value is one line: git, ssh and HTTP end it at the next one, and read the rest as something
+    else. No value is shown, for some are secrets.
+    """
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        found = _STEERING.search(str(text)) if isinstance(text, str | Path) else None
+        if found and name not in _LISTS:
+            raise UsageError(
+                f"SLUICE_{name.upper()} holds {found[0]!r} behind {found.start()} characters; one"
+                " line of visible characters is required",
+                "Correct or unset it. A secret that was written in several lines is often one that"
+                " was wrapped, or a file in the place of its name.",
+            )
 
 
 def _check_notify_url(url: str) -> None:

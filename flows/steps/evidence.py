@@ -205,6 +205,7 @@ def _evidence(decision: "Decision") -> Evidence:
         number_metrics=_number_listed(contract, outcome.of_number),
         validation=_listed(contract, outcome.validation) if outcome.validation else None,
         class_validation=_classes_listed(contract, outcome.validation_of_classes),
+        number_validation=_number_listed(contract, outcome.validation_of_number),
         mean_recall=outcome.mean_recall,
         tuning=candidate.tuned.parsed(TUNING, Tuning),
         data=_data(decision),

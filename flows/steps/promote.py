@@ -4,7 +4,7 @@ This is no step: what it does is not kept under a key, but is there once in the 
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from flows.adapters import dsse
 from flows.adapters.failpoints import boundary
 from flows.adapters.image import image_contents
 from flows.adapters.registry import oci, registry
-from flows.audit import known_images, statements, verify
+from flows.audit import beside, known_images, statements, verify
 from flows.decision import approvals, replayed, told
 from flows.engine.phases import Candidate, Report
 from flows.engine.request import Request
@@ -46,6 +46,7 @@ from sluice.policy import ApprovalPolicy
 TITLE = "Commit to manifest repo"
 _EVIDENCE = "application/vnd.sluice.evidence.v1"
 _CONTENT = annotation("evidence")
+LIVE = "the manifest repo names this image already"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def promote(report: Report, imaged: Result[Imaged], number: int, prefect_run: st
     proven = Proven(
         candidate=report.candidate,
         number=number,
-        files=_evidence_files(report, imaged.facts, number),
+        files=evidence_files(report, imaged.facts, number),
         against=case.champion,
         anchored=case.anchor,
         standing=report.decision.standing,
@@ -113,6 +114,11 @@ def write(proven: Proven, image: Imaged, prefect_run: str) -> Written:
     """
     request = proven.request
     _check_tag(proven.candidate, image)
+    if is_live(request, image):
+        put = put_back(request, image, proven.files)
+        sentence = f"{LIVE}; put back in the registry: {put}" if put else LIVE
+        tip = request.live.tip if request.live else ""
+        return Written("already there", sentence, tip, proven.number)
     evidence = _keep_evidence(request, image, proven.files)
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
     where = manifest_repo.apart(request.settings)
@@ -141,6 +147,72 @@ def write(proven: Proven, image: Imaged, prefect_run: str) -> Written:
         where = f"{request.image}@{evidence}"
         pull_request.write(request.settings, promotion, proven.summary, where)
     return written
+
+
+def is_live(request: Request, image: Imaged) -> bool:
+    """Whether the manifest repo names this image, and a release wrote that."""
+    live, champion = request.live, request.champion
+    if live is None or champion is None:
+        return False
+    return (live.entry.digest, champion.digest) == (image.digest, image.digest)
+
+
+def put_back(request: Request, image: Imaged, files: Mapping[str, bytes]) -> str:
+    """Put back what the registry lost beside the image that is live, as its commit names it; what
+    that was, in words. `files` is the evidence as it is made again from what is here.
+
+    Raises Refused for what cannot be made again, and where anything else of the release is not
+    what was promoted.
+    """
+    champion = request.champion
+    if champion is None:
+        raise ValueError("nothing is live, so nothing can be put back")
+    said = manifest_repo.said_of(request.settings, champion)
+    missing = beside.lost(request.place, champion, said)
+    # Written anew in any case: a file of it may be there and have other bytes by now.
+    _put_evidence(request, champion, image, files)
+    _put_statements(request, champion, said, missing)
+    if said:
+        verify.require(request.place, said, known_images.here(request.settings.home))
+    return ", ".join(missing)
+
+
+def _put_evidence(
+    request: Request, champion: Champion, image: Imaged, files: Mapping[str, bytes]
+) -> None:
+    """Keep the evidence that the commit names, unless what is made here is other evidence."""
+    annotations = _notes(request, files)
+    made = oci.digest_of(oci.files_manifest(files, _EVIDENCE, annotations))
+    if made == champion.evidence:
+        _keep_evidence(request, image, files)
+    elif "evidence" in beside.lost(request.place, champion, {}):
+        raise Refused(
+            f"the registry does not have the evidence of release {champion.release} any more, and"
+            f" what is made here is {made}; {champion.evidence} is required",
+            f"Copy {image.tag}.evidence back from a copy of the registry: a release makes it again"
+            " only where its policy, its page and its ledger are as they were.",
+        )
+
+
+def _put_statements(
+    request: Request, champion: Champion, said: Mapping[str, str], missing: Sequence[str]
+) -> None:
+    """Sign again what was stated, with the key that the commit names."""
+    signed = [name for name in missing if name.startswith("signed ")]
+    if not signed:
+        return
+    key = statement_key.found(request.settings)
+    if key is None or key.public != said.get(statements.KEY):
+        raise Refused(
+            f"the registry does not have what was signed about release {champion.release} any"
+            f" more ({', '.join(signed)}), and its key is not here",
+            "Name that key in SLUICE_STATEMENT_KEY and run it again, or copy the referrers of"
+            f" {champion.digest} back from a copy of the registry.",
+        )
+    place, digest = request.place, champion.digest
+    notes = registry.annotations(place, digest)
+    stated = statements.wanted(notes, said, software(place, digest))
+    statements.keep(place, key, champion.image, digest, stated)
 
 
 def question_of(
@@ -275,26 +347,32 @@ def _keep_evidence(request: Request, image: Imaged, files: Mapping[str, bytes]) 
     """
     place = request.place
     content = _content(files)
-    annotations = {_CONTENT: content, annotation("data"): request.data.sha256}
     name = f"{image.tag}.evidence"
     taken = registry.digest(place, name)
     if taken and registry.annotations(place, name).get(_CONTENT) != content:
         name = f"{image.tag}.evidence-{content[:8]}"
-    return registry.push_files(place, name, dict(files), _EVIDENCE, annotations)
+    return registry.push_files(place, name, dict(files), _EVIDENCE, _notes(request, files))
+
+
+def _notes(request: Request, files: Mapping[str, bytes]) -> dict[str, str]:
+    """The annotations of this evidence."""
+    return {_CONTENT: _content(files), annotation("data"): request.data.sha256}
 
 
 def kept_evidence(report: Report, image: Imaged, number: int) -> str:
     """The digest of this evidence where the registry has it already; empty where it does not."""
     place = report.request.place
-    content = _content(_evidence_files(report, image, number))
+    content = _content(evidence_files(report, image, number))
     for name in (f"{image.tag}.evidence", f"{image.tag}.evidence-{content[:8]}"):
         digest = registry.digest(place, name)
-        if digest and registry.annotations(place, name).get(_CONTENT) == content:
+        if not digest or registry.annotations(place, name).get(_CONTENT) != content:
+            continue
+        if not registry.missing(place, name):
             return digest
     return ""
 
 
-def _evidence_files(report: Report, image: Imaged, number: int) -> dict[str, bytes]:
+def evidence_files(report: Report, image: Imaged, number: int) -> dict[str, bytes]:
     """What is kept of the evidence beside the image: no rows."""
     identity = beside_image(report, report.request.image, image.digest, number)
     files = {

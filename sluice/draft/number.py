@@ -17,6 +17,7 @@ from sluice.model.data.split import PARTS
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.training import Rows, fit_rows, folds_of
 from sluice.model.number.skill import skill_of
+from sluice.percent import four_digits
 from sluice.served.encoding import encode, numeric_features
 from sluice.served.quantity import Quantity
 
@@ -122,8 +123,9 @@ def policy_text(model: str, limits: NumberLimits) -> str:
     wide = f"{limits.spread:.2f}"
     margin = min(max(0.01, round(0.5 * limits.spread, 2)), 0.5)
     told = (
-        f"# On rows outside of the holdout a quick model is {limits.mae:.4g} off on average; who"
-        f" always says the\n# median is {limits.naive_mae:.4g} off, so its skill is"
+        "# On rows outside of the holdout a quick model is"
+        f" {four_digits(limits.mae)} off on average; who"
+        f" always says the\n# median is {four_digits(limits.naive_mae)} off, so its skill is"
         f" {limits.skill:.3f}. What it reaches, not what is needed."
     )
     if not limits.skill_floor:

@@ -99,7 +99,10 @@ def update(text: str, source: str, sniffed: Sniffed) -> Update:
 def _of(column: Column, texts: "pd.Series[str]", target: Target) -> Iterator[Change | str]:
     """What is proposed, or told, of one column."""
     if column.role == "target":
-        yield from _of_target(column, texts, target)
+        if target.quantity:
+            yield from _of_number_to_predict(column, texts)
+        else:
+            yield from _of_target(column, texts, target)
         return
     if column.role in ("id", "group"):
         return
@@ -126,6 +129,29 @@ def _of_target(column: Column, texts: "pd.Series[str]", target: Target) -> Itera
     for name in target.classes:
         if not (texts == name).any():
             yield f"No row has the class {name!r} of {column.name}: a release needs rows of each."
+
+
+def _of_number_to_predict(column: Column, texts: "pd.Series[str]") -> Iterator[str]:
+    """What became of rows is never changed: a wider range is another answer, to another question,
+    and a cell without a number is a row that is left out.
+    """
+    numbers = proposals.numbers_of(texts)
+    known = numbers[~np.isnan(numbers)]
+    if len(known) < len(numbers):
+        yield f"The target {column.name}: {_cells(len(numbers) - len(known))} no number."
+    low, high = column.minimum, column.maximum
+    if low is None or high is None:
+        return
+    beyond = int(((known < low) | (known > high)).sum())
+    if beyond:
+        unit = f" {column.unit}" if column.unit else ""
+        yield (
+            f"The target {column.name} lies outside of {low:.12g} to {high:.12g}{unit} in"
+            f" {_rows(beyond)}, from {known.min():.12g} to {known.max():.12g}: correct these, or"
+            " widen minimum and maximum, which makes it another model."
+        )
+    if column.kind == "integer" and (known != np.floor(known)).any():
+        yield f"The target {column.name} has fractions, and its kind is integer."
 
 
 def _of_number(column: Column, texts: "pd.Series[str]") -> Iterator[Change | str]:

@@ -30,6 +30,7 @@ _OF_CHAMPION = (
     "number_metrics",
     "validation",
     "class_validation",
+    "number_validation",
     "mean_recall",
 )
 
@@ -204,9 +205,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     Where the target has several classes, `class_metrics` stand in the place of `metrics`, and where
     it is a number `number_metrics`. Where no part of the holdout is told, `validation` (or
-    `class_validation`) is what was measured on the validation rows, which it calls the holdout;
-    groups, curves and importance are then theirs too. `mean_recall` is what is told of the holdout
-    where several classes go live.
+    `class_validation`, `number_validation`) is what was measured on the validation rows, which it
+    calls the holdout; groups, curves and importance are then theirs too. `mean_recall` is what is
+    told of the holdout where several classes go live.
 
     `told` is "words" where the policy lets no figure of the holdout out, and "promoted" where it
     lets those of the whole out of what is promoted; what would hold another is None or empty then.
@@ -224,6 +225,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     number_metrics: NumberMetrics | None = None
     validation: Metrics | None = None
     class_validation: ClassMetrics | None = None
+    number_validation: NumberMetrics | None = None
     mean_recall: float | None = None
     champion_metrics: Measures | None = None
     champion_equal: Measures | None = None

@@ -13,6 +13,8 @@ from msgspec import Struct, field
 from sluice.model.artifact.model_artifact import segment_groups
 from sluice.model.artifact.reference import OTHER, Numbers, Reference
 from sluice.model.quality.metrics_file import Confusion
+from sluice.monitor.labels import UNCLEAR
+from sluice.monitor.number_day import Measure, NumberOutcomes, NumberTally
 from sluice.monitor.units import Unit, changed_unit
 from sluice.served.contract import Contract
 
@@ -54,7 +56,7 @@ class Outcomes(Confusion, frozen=True, kw_only=True):
     `found` and `missed` are the positives of each group that were flagged and that were not, by
     segment and group. `early` labels were known before the answer and say nothing about it;
     `unclear` ones contradict each other: neither is in the other counts. Of several classes
-    `classes` has all that is counted of the others.
+    `classes` has all that is counted of the others, and of a number `number`.
     """
 
     true_positive: int = 0
@@ -68,6 +70,7 @@ class Outcomes(Confusion, frozen=True, kw_only=True):
     early: int = 0
     unclear: int = 0
     classes: dict[str, OfClass] = field(default_factory=dict)
+    number: NumberOutcomes = NumberOutcomes()
 
 
 class Acting(Struct, frozen=True, kw_only=True):
@@ -114,10 +117,14 @@ class Block:
     """Some lines of the log as columns, all equally long.
 
     `columns` holds the features by key: float64 with NaN where missing, texts as a list with None
-    where missing. `outcomes` are 1, 0, and None without a label; `known` are the seconds since 1970
-    from which they were known, `times` those of the answers. `acted` says which rows somebody acted
-    upon, `control` which the lot leaves untouched. Of several classes outcomes are places of these,
-    no row is flagged, its tier is the class that was answered, and its probability that of it.
+    where missing. `outcomes` are 1, 0, NONE without a label and UNCLEAR where labels contradict
+    each other; `known` are the seconds since 1970 from which they were known, `times` those of the
+    answers. `acted` says which rows somebody acted upon, `control` which the lot leaves untouched.
+
+    Of several classes outcomes are places of these, no row is flagged, its tier is the class that
+    was answered, and its probability that of it. Of a number outcomes and `answers` are in its
+    unit, no row is flagged, its tier is the bin of the model, and its probability the place of the
+    answer in the plausible range, from 0 to 1.
     """
 
     times: np.ndarray
@@ -129,16 +136,18 @@ class Block:
     known: np.ndarray
     acted: np.ndarray
     control: np.ndarray
+    answers: np.ndarray | None = None
 
 
-NONE, UNCLEAR = -2, -1  # outcomes of a block that are neither positive nor negative
+NONE = -np.inf  # the outcome of a row without a label; UNCLEAR is no outcome either
 
 
 class _Judged:
     """Counts the outcomes of rows."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, measure: Measure | None) -> None:
         self._contract = contract
+        self._number = NumberTally(measure) if measure else None
         self._labelled = np.zeros((2, SCORE_BINS), dtype=np.int64)
         self._confusion: Counter[tuple[int, bool]] = Counter()
         self._groups: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
@@ -155,6 +164,9 @@ class _Judged:
         judged = rows & judged_rows(block)
         if self._contract.target.several:
             self._add_classes(block, np.flatnonzero(judged))
+            return
+        if self._number:
+            self._add_numbers(self._number, block, np.flatnonzero(judged))
             return
         for outcome in (0, 1):
             chosen = judged & (block.outcomes == outcome)
@@ -174,15 +186,26 @@ class _Judged:
             self._rows[name] += 1
             self._right[name] += block.tiers[row] == name
 
-    def _add_groups(self, block: Block, positive: np.ndarray) -> None:
+    def _add_numbers(self, number: NumberTally, block: Block, judged: np.ndarray) -> None:
+        if block.answers is None:
+            raise ValueError("the answers of a number are no part of the block")
+        if len(judged):
+            groups = self._groups_of(block, judged)
+            number.add(block.answers[judged], block.outcomes[judged], groups)
+
+    def _groups_of(self, block: Block, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """By segment, the name of the group of each of these rows."""
         columns = {}
         for segment in self._contract.segments:
             values = block.columns[segment.column]
             if isinstance(values, list):
-                columns[segment.column] = np.array([values[at] for at in positive], dtype=object)
+                columns[segment.column] = np.array([values[at] for at in rows], dtype=object)
             else:
-                columns[segment.column] = values[positive]
-        groups = segment_groups(self._contract, columns)
+                columns[segment.column] = values[rows]
+        return segment_groups(self._contract, columns)
+
+    def _add_groups(self, block: Block, positive: np.ndarray) -> None:
+        groups = self._groups_of(block, positive)
         flagged = block.flagged[positive]
         for name, of_rows in groups.items():
             for found in (True, False):
@@ -213,21 +236,24 @@ class _Judged:
                 for name in self._contract.target.classes
                 if self._rows[name]
             },
+            number=self._number.done() if self._number else NumberOutcomes(),
         )
 
 
 def judged_rows(block: Block) -> np.ndarray:
     """The rows of a block that have an outcome which says something about them, shape (rows,)."""
-    return np.asarray(
-        (block.outcomes >= 0) & ~((block.outcomes != NONE) & (block.known < block.times))
-    )
+    return np.asarray(np.isfinite(block.outcomes) & (block.known >= block.times))
 
 
 class Tally:
     """Counts the blocks of one day; memory does not grow with their number."""
 
-    def __init__(self, contract: Contract, reference: Reference) -> None:
-        """`contract` and `reference` are those of the model that answered."""
+    def __init__(
+        self, contract: Contract, reference: Reference, measure: Measure | None = None
+    ) -> None:
+        """`contract` and `reference` are those of the model that answered, and `measure` is by what
+        it was measured where it answers with a number.
+        """
         logged = {column.key for column in contract.features}
         segments = tuple(part for part in contract.segments if part.column in logged)
         self._contract = replace(contract, segments=segments)
@@ -237,7 +263,8 @@ class Tally:
         self._missing: Counter[str] = Counter()
         self._values: dict[str, list[np.ndarray]] = {}
         self._scores = np.zeros(SCORE_BINS, dtype=np.int64)
-        self._judged, self._untouched = _Judged(self._contract), _Judged(self._contract)
+        self._judged = _Judged(self._contract, measure)
+        self._untouched = _Judged(self._contract, measure)
         self._acting: Counter[str] = Counter()
         self._tiers: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()

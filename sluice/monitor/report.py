@@ -30,11 +30,37 @@ class LiveClass(Struct, frozen=True, kw_only=True):
     promised: float
 
 
+class Figures(Struct, frozen=True, kw_only=True):
+    """How far answers that are numbers are off: the mean absolute error and the bias (answer less
+    outcome) in the unit of the target, the skill, and the share no further off than the band.
+    """
+
+    mae: float
+    bias: float
+    skill: float
+    within: float
+
+
+class LiveNumber(Struct, frozen=True, kw_only=True):
+    """A model that answers with a number: what it was measured at on its holdout, and what it is
+    now by the labels that had time to come in, None without such. `anchor` is the anchor's skill;
+    `below` is what the skill is surely below, 1 where that is not sure of any.
+    """
+
+    unit: str
+    band: float
+    promised: Figures
+    now: Figures | None
+    anchor: float | None = None
+    below: float = 1.0
+
+
 class Live(Struct, frozen=True, kw_only=True):
     """How good the model is, by the labels that had time to come in. Shares are None where nothing
     is known; `below` is what recall is surely below, 1 where that is not sure of any share.
     `estimate` is a recall without labels, where labels are few and it may be made. Of several
-    classes recall is the mean over these, and there are no positives.
+    classes recall is the mean over these, and there are no positives. Of a number `labelled` alone
+    says something.
     """
 
     labelled: int
@@ -49,7 +75,8 @@ class Live(Struct, frozen=True, kw_only=True):
 class Week(Struct, frozen=True, kw_only=True):
     """Seven days from `start` on. Recall is of the labels that had time to come in; `drift` is the
     effect size of each column against the training rows. Of several classes `positives` counts all
-    rows with such a label, and none is flagged.
+    rows with such a label, and none is flagged. Of a number it does so too, `skill` stands in the
+    place of recall, and `below` is what that is surely below.
     """
 
     start: str
@@ -59,6 +86,7 @@ class Week(Struct, frozen=True, kw_only=True):
     recall: float | None
     below: float
     drift: dict[str, float]
+    skill: float | None = None
 
 
 class Happened(Struct, frozen=True):
@@ -89,7 +117,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """The report on one model on one day. `release` is its number, `since` the day it became live;
     `level` is the chance that a year without a change ever says "act". `newest_answer` and
     `newest_label` are days, empty where there is none; `story` is what happened, oldest first.
-    `classes` are those of the target where it has several.
+    `classes` are those of the target where it has several. Where it is a number, `number` says what
+    was promised and what is live, and `promised` is None.
     """
 
     schema: int = 1
@@ -101,7 +130,7 @@ class Report(Struct, frozen=True, kw_only=True):
     sentence: str
     level: float
     findings: tuple[Finding, ...]
-    promised: Promised
+    promised: Promised | None
     live: Live
     weeks: tuple[Week, ...]
     rows: int
@@ -111,6 +140,7 @@ class Report(Struct, frozen=True, kw_only=True):
     newest_answer: str = ""
     newest_label: str = ""
     classes: tuple[LiveClass, ...] = ()
+    number: LiveNumber | None = None
 
 
 def verdict_of(findings: tuple[Finding, ...]) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from support.cluster import whole
 from support.cluster.__main__ import FOLDER
+from support.cluster.beside import Beside
 from support.cluster.candidates import MODEL, Workshop
 from support.cluster.fixtures import Figures, api_server, programs
+from support.cluster.judging import judging
 from support.cluster.loop import Loop, playing
 from support.cluster.story import Story
 from support.cluster.traffic import Traffic, people
@@ -95,6 +97,13 @@ def loop(cluster: Cluster, first: str, tmp_path_factory: pytest.TempPathFactory)
     """
     with playing(cluster, first, tmp_path_factory.mktemp("story")) as played:
         yield played
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """`sluice judge`, at the address that the component names."""
+    with judging(tmp_path_factory.mktemp("judge")) as one:
+        yield one
 
 
 @pytest.fixture

@@ -1,35 +1,22 @@
-"""Candidates that answer 200, judged by what they say: `sluice judge` behind the shipped component,
-and `sluice reconcile`, beside the controllers.
+"""What the judge cannot see stops nothing and promotes nothing: `sluice judge` behind the shipped
+component, and `sluice reconcile`, beside the controllers.
 """
 
-import statistics
 import time
 from collections.abc import Iterator
 
 import pytest
-from support.cluster import network
-from support.cluster.beside import Beside, beside
-from support.cluster.candidates import HALF, MODEL, Workshop
+from support.cluster.beside import Beside
+from support.cluster.candidates import MODEL, Workshop
 from support.cluster.fixtures import Figures
-from support.cluster.loop import Loop, playing, taken_back
+from support.cluster.judging import ANALYSIS
+from support.cluster.loop import Loop, playing
 from support.cluster.story import Story, until
 from support.cluster.traffic import Traffic, asking, records_of
 from support.cluster.watch import Watched
 from support.cluster.whole import Cluster
 
-PROMETHEUS = f"http://{network.HOST}:9090"
-ANALYSIS = "components/judge/analysis.yaml"
-PORT = 8080  # the one that the analysis names
 SHORTCUT = "shortcut.example.com"
-MOST = 250  # requests of the canary, in the median
-
-
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """`sluice judge`, at the address that the component names."""
-    words = ("judge", "--host", network.HOST, "--port", str(PORT), "--prometheus", PROMETHEUS)
-    with beside(Beside(words, tmp_path_factory.mktemp("judge") / "log", "Judging on", PORT)) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -40,46 +27,6 @@ def loop(
     assert judge.running
     with playing(cluster, first, tmp_path_factory.mktemp("story"), ANALYSIS) as played:
         yield played
-
-
-@pytest.fixture(scope="module")
-def asked() -> list[int]:
-    """How many requests each wrong candidate answered."""
-    return []
-
-
-@pytest.mark.repeated(10)
-def test_a_candidate_that_answers_200_and_is_wrong_is_taken_back_with_nobody_touching_anything(
-    repetition: int,
-    asked: list[int],
-    workshop: Workshop,
-    loop: Loop,
-    story: Story,
-    traffic: Traffic,
-    watched: Watched,
-    judge: Beside,
-    figures: Figures,
-) -> None:
-    # It flags a half, where the first one flags a quarter.
-    wrong = workshop.build(f"wrong{repetition:03}", threshold=HALF)
-    before, began = loop.champion(), time.monotonic()
-    assert loop.release(wrong, f"wrong{repetition:03}").outcome == "committed"
-    back = taken_back(loop, watched, wrong, 300)
-    assert back.live.digest == before.digest
-    assert {weight for weight, _ in watched.weights()} == {0, 5}
-    [judged] = story.runs(back.version)
-    assert judged["status"]["phase"] == "Failed"
-    assert "fail: " in judge.log.read_text()
-    why = loop.barred("quarantine")[wrong]
-    assert "5 % of the traffic" in why
-    assert "flags" in why
-    assert back.seconds <= 60
-    asked.append(traffic.share(wrong, began, time.monotonic())[0])
-    assert 0 < statistics.median(asked) <= MOST, asked
-    assert traffic.failed(began) == {}
-    figures("seconds", round(time.monotonic() - began))
-    figures("abort to commit", back.seconds)
-    figures("requests of the canary", asked[-1])
 
 
 def test_a_split_off_its_weight_is_named_and_goes_no_further(

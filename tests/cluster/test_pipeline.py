@@ -4,24 +4,28 @@ Rollouts, reconcile reads with its rights alone, and a Job releases on an empty 
 
 import base64
 import copy
+import datetime
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import environment
 from support.argocd import commit, seed
 from support.cluster import network
 from support.cluster.certificates import authority, write
 from support.cluster.forwarding import forward
 from support.cluster.kube import Kube, Refused, documents, kubeconfig
-from support.cluster.story import clear, until
+from support.cluster.story import clear, until, volume
 from support.cluster.whole import Cluster
 from support.git_servers import Hosted, serving
 from support.manifest_repos import analyses, one, rendered_with
 from support.manifest_repos import documents as read
+from support.prediction_logs import in_months, poorer, write_days
 
 from flows.adapters import server
 from flows.adapters.git import git
@@ -29,25 +33,35 @@ from flows.adapters.git.kustomize import render
 from flows.adapters.image.pipeline import image
 from flows.adapters.image.pipeline.source import source
 from flows.adapters.process import run
+from flows.adapters.registry import registry
 from flows.adapters.registry.remote import Remote
+from flows.gitops.ledger import LEDGER
 from flows.project.root import ROOT
 from sluice.gitops import kustomization
+from sluice.identity import sha256
+from sluice.served.scoring import Model, load_model
 
 SPACE, TOKEN = "attrition", "a-token-for-tests"
 OVERLAY = "overlays/production/kustomization.yaml"
 NAME = "pipeline.sluice.local/sluice"
 MOST = 1.2e9  # bytes of the image on a disk
+USER = 1034  # of every pod, in the manifests; its group has the same number
 Json = dict[str, Any]
+Jobs = Callable[[str, str], Json]  # from the name of a CronJob and that of its Job: how it ended
 
 
 @dataclass(frozen=True)
 class Place:
-    """Git and a registry, as pods reach them over TLS, and the working copy of the manifests."""
+    """Git and a registry, as pods reach them over TLS, and the working copy of the manifests.
+
+    `here` is the same registry, as this process reaches it: tests speak to the loopback alone.
+    """
 
     work: Path
     bare: Path
     git: str
     registry: str
+    here: str
     authority: str
 
     def rendered(self) -> list[Json]:
@@ -90,7 +104,7 @@ def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "registry.json").write_text(json.dumps(settings))
     words = ["env", *(f"--unset={name}" for name in os.environ if name.startswith("REGISTRY_"))]
     words += ["docker-registry", "serve", str(folder / "registry.json")]
-    registry = server.start(words, port, folder / "registry.log")
+    kept = server.start(words, port, folder / "registry.log")
     try:
         with serving(hosted, (cert, key)):
             until(lambda: server.taken(port), 30, (folder / "registry.log").read_text)
@@ -100,12 +114,13 @@ def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 bare,
                 f"https://{network.HOST}:{git_port}/{bare.name}",
                 f"{network.HOST}:{forward(network.HOST, port)}/team",
+                f"127.0.0.1:{port}/team",
                 signer.pem().decode(),
             )
             choose(made, built.digest)
             yield made
     finally:
-        registry.stop()
+        kept.stop()
 
 
 def choose(place: Place, digest: str) -> None:
@@ -121,15 +136,16 @@ def choose(place: Place, digest: str) -> None:
     file.write_text(text)
     overlay = work / OVERLAY
     text = overlay.read_text()
-    for component in ("reconcile", "release"):
+    for component in ("reconcile", "release", "monitor"):
         assert f"  # - ../../components/{component} " in text
         text = text.replace(
             f"  # - ../../components/{component} ", f"  - ../../components/{component} "
         )
     patches = trusting("Deployment", "attrition-reconcile", "/spec/template/spec")
-    patches += trusting("CronJob", "attrition-release", "/spec/jobTemplate/spec/template/spec")
+    for job in ("attrition-release", "attrition-monitor"):
+        patches += trusting("CronJob", job, "/spec/jobTemplate/spec/template/spec")
     overlay.write_text(text.replace("patches:\n", f"patches:\n{patches}", 1))
-    for path in ("reconcile/deployment.yaml", "release/job.yaml"):
+    for path in ("reconcile/deployment.yaml", "release/job.yaml", "monitor/cronjob.yaml"):
         manifest = work / "components" / path
         text = manifest.read_text().replace("https://git.example.com/team/manifests.git", place.git)
         manifest.write_text(text.replace("registry.example.com/team", place.registry))
@@ -166,7 +182,13 @@ def secret(name: str, key: str, value: str) -> Json:
 
 
 @pytest.fixture(scope="module")
-def kube(cluster: Cluster, place: Place) -> Iterator[Kube]:
+def disks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which each disk of the cluster is a folder."""
+    return tmp_path_factory.mktemp("disks")
+
+
+@pytest.fixture(scope="module")
+def kube(cluster: Cluster, place: Place, disks: Path) -> Iterator[Kube]:
     """The cluster with what the overlay renders to, but for what serves the model."""
     client = cluster.kube()
     clear(client)
@@ -174,11 +196,14 @@ def kube(cluster: Cluster, place: Place) -> Iterator[Kube]:
     client.apply(secret("attrition-manifests", "token", TOKEN))
     client.apply(secret("authorities", "ca.crt", place.authority))
     until(lambda: client.find(f"/api/v1/namespaces/{SPACE}/configmaps/kube-root-ca.crt"), 30)
+    client.apply(volume("predictions", disks / "predictions"))
+    client.apply(volume("monitor", disks / "monitor", "ReadWriteOnce"))
     for document in place.rendered():
-        if document["kind"] not in ("PersistentVolumeClaim", "HTTPRoute"):
+        if document["kind"] != "HTTPRoute":
             client.apply(document)
     yield client
     clear(client)
+    client.delete("/api/v1/persistentvolumes/monitor")
     client.delete("/api/v1/namespaces/sluice")
     client.close()
 
@@ -262,37 +287,44 @@ def analysis_run(judge: str) -> Json:
 
 
 @pytest.fixture(scope="module")
-def released(cluster: Cluster, place: Place, kube: Kube, programs: Any) -> Json:
-    """A Job made of the shipped CronJob, as its comment says; when it has ended."""
-    words = ["--kubeconfig", cluster.kubeconfig, "-n", SPACE, "create", "job"]
+def jobs(cluster: Cluster, kube: Kube, programs: Any) -> Jobs:
+    """Begins a Job from a shipped CronJob, as a person does, and waits for its end."""
     kubectl = programs.program("kubectl")
-    run([kubectl, *words, "--from=cronjob/attrition-release", "release-1"])
-    path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/release-1"
 
-    def ended() -> Json | None:
-        found: Json = kube.get(path)
-        done = {
-            c["type"]
-            for c in found.get("status", {}).get("conditions", [])
-            if c["status"] == "True"
-        }
-        return found if done & {"Complete", "Failed"} else None
+    def begin(cron: str, name: str) -> Json:
+        words = ["--kubeconfig", cluster.kubeconfig, "-n", SPACE, "create", "job"]
+        run([kubectl, *words, f"--from=cronjob/{cron}", name])
+        path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/{name}"
 
-    def told() -> str:
-        return "\n".join(
-            log(cluster, SPACE, pod["metadata"]["name"])
-            for pod in pods(kube, SPACE, "attrition-release")
-        )
+        def ended() -> Json | None:
+            found: Json = kube.get(path)
+            return found if came_to(found) & {"Complete", "Failed"} else None
 
-    found = until(ended, 600, told)
-    found["log"] = told()
-    assert found is not None
-    return found
+        def told() -> str:
+            mine = [pod["metadata"]["name"] for pod in pods(kube, SPACE, cron)]
+            return "\n".join(log(cluster, SPACE, pod) for pod in mine if pod.startswith(name))
+
+        found = until(ended, 600, told)
+        assert found is not None
+        return {**found, "log": told()}
+
+    return begin
+
+
+def came_to(job: Json) -> set[str]:
+    """The conditions of a Job that hold."""
+    conditions = job.get("status", {}).get("conditions", [])
+    return {one["type"] for one in conditions if one["status"] == "True"}
+
+
+@pytest.fixture(scope="module")
+def released(place: Place, jobs: Jobs) -> Json:
+    """A Job made of the shipped CronJob, as its comment says; when it has ended."""
+    return jobs("attrition-release", "release-1")
 
 
 def test_a_job_releases_on_an_empty_disk_to_a_commit(place: Place, released: Json) -> None:
-    conditions = {c["type"] for c in released["status"]["conditions"]}
-    assert "Complete" in conditions, released["log"]
+    assert "Complete" in came_to(released), released["log"]
     assert released["spec"]["ttlSecondsAfterFinished"] == 86400
     text = git.git("show", f"main:{OVERLAY}", bare=place.bare)
     named = kustomization.read(text, "sluice.local/attrition", OVERLAY)
@@ -306,6 +338,53 @@ def test_a_job_releases_on_an_empty_disk_to_a_commit(place: Place, released: Jso
         "Fill in",
         "Seed",
     ]
+
+
+def test_the_monitor_reads_the_log_and_says_in_git_why_a_candidate_is_wanted(
+    place: Place, released: Json, jobs: Jobs, disks: Path, tmp_path: Path
+) -> None:
+    assert "Complete" in came_to(released), released["log"]
+    model, digest = artifact_of(place, tmp_path)
+    log, today = disks / "predictions" / "log", datetime.datetime.now(datetime.UTC).date()
+    write_days(log, model, digest, [today], 1_000, change=poorer)
+    owned(log)
+    watched = jobs("attrition-monitor", "monitor-1")
+    assert "Complete" in came_to(watched), watched["log"]
+    assert "WATCH: release 1 of attrition." in watched["log"]
+    file = "triggers/attrition.json"
+    noted = json.loads(git.git("show", f"{LEDGER}:{file}", bare=place.bare))
+    assert [one["kind"] for one in noted["reasons"]] == ["drift"]
+    # What it has counted is kept on its own disk; the log's is for it to read.
+    assert list((disks / "monitor" / "sluice" / "monitor" / "attrition").rglob("*.json"))
+    # A model that is fed months for years is no matter of taste: the Job has failed.
+    write_days(log, model, digest, [today], 1_500, change=in_months)
+    owned(log)
+    acted = jobs("attrition-monitor", "monitor-2")
+    assert "Failed" in came_to(acted), acted["log"]
+    assert "ACT: release 1 of attrition." in acted["log"]
+    assert "comes in another unit" in " ".join(acted["log"].split())
+
+
+def artifact_of(place: Place, folder: Path) -> tuple[Model, str]:
+    """The model that is live, from the registry, and its digest."""
+    text = git.git("show", f"main:{OVERLAY}", bare=place.bare)
+    tag = kustomization.read(text, "sluice.local/attrition", OVERLAY)["newTag"]
+    trusted = folder / "ca.crt"
+    trusted.write_text(place.authority)
+    host, _, path = place.here.partition("/")
+    with environment.kept():
+        os.environ["SLUICE_CA"] = str(trusted)
+        files = registry.pull_files(Remote(host, f"{path}/attrition"), f"{tag}.model")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return load_model(folder), f"sha256:{sha256(files['model.onnx'])}"
+
+
+def owned(log: Path) -> None:
+    """Give a log to the account of the pods, and to nobody else, as the service writes it."""
+    for path in (log, *log.iterdir()):
+        shutil.chown(path, USER, USER)
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def test_reconcile_reads_with_its_rights_alone(

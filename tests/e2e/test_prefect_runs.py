@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support import environment, releases
 from support.browser import CHROMIUM, chromium, foreign
-from support.prediction_logs import write_days
+from support.prediction_logs import in_months, write_days
 from support.prefect_up import Up, Webhook, kill_a_release, listening, running, told_of
 from support.releases import Story
 
@@ -61,12 +61,6 @@ def story(tmp_path_factory: pytest.TempPathFactory, tools: str) -> Story:
     today = datetime.datetime.now(datetime.UTC).date()
     write_days(own.home / "predictions", model, digest, [today], 1_500, change=in_months)
     return own
-
-
-def in_months(inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """As a client sends it that means months; the service refuses what is above 51."""
-    months = inputs["years_at_company"] * 12 + inputs["monthly_income"] % 12
-    return {**inputs, "years_at_company": months} if months <= 51 else None
 
 
 @pytest.fixture(scope="module")

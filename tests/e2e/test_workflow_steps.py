@@ -9,7 +9,7 @@ from support import vulnerabilities
 from support.argocd import seed
 from support.clones import PROJECT, Demo, clone, git, state
 from support.cluster import programs
-from support.git_servers import sshd
+from support.git_servers import Ssh, sshd
 from support.runner import EVERY, Job, commands, job, matrix, python
 from test_registry_http import serving
 
@@ -144,26 +144,81 @@ def test_a_canary_is_looked_at_by_a_schedule(released: Job, tmp_path: Path) -> N
     assert "s3cret" not in ended.stdout + ended.stderr
 
 
+def everything(registry: str, ssh: Ssh, manifests: Path, folder: Path) -> dict[str, str]:
+    """What the expressions give where registry, manifest repo and deploy key are set, on a runner
+    whose files lie in a folder.
+    """
+    keys = folder / "runner" / "keys"
+    return {
+        "vars.SLUICE_REGISTRY": registry,
+        "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": ssh.url(manifests),
+        "secrets.MANIFESTS_DEPLOY_KEY": ssh.key.read_text(),
+        "vars.MANIFESTS_KNOWN_HOSTS": ssh.known_hosts.read_text(),
+        **{
+            f"{name} && format('{{0}}/keys/{file}', runner.temp)": str(keys / file)
+            for name, file in (
+                ("secrets.MANIFESTS_DEPLOY_KEY", "git_key"),
+                ("vars.MANIFESTS_KNOWN_HOSTS", "known_hosts"),
+            )
+        },
+    }
+
+
+def test_with_secrets_a_promotion_reads_the_manifest_repo_by_a_deploy_key(
+    released: Job, tmp_path: Path
+) -> None:
+    """It sees that nothing is live in staging there, and writes nothing."""
+    manifests = seed(tmp_path)
+    tip = git(manifests, "rev-parse", "main")
+    with sshd(tmp_path / "ssh") as ssh, serving(tmp_path / "registry") as registry:
+        ended = job(
+            "promote.yml",
+            released.clone,
+            tmp_path / "summary.md",
+            inputs={"model": "attrition", "evidence": "0123456789ab"},
+            known=everything(f"{registry.host}/team", ssh, manifests, tmp_path),
+            env={"SLUICE_HOME": str(tmp_path / "home")},
+        )
+    for step in ended.steps.values():
+        assert "PRIVATE KEY" not in step.stdout + step.stderr
+    assert ended.steps["Keys"].last == "Written: git_key, known_hosts."
+    promoted = ended.steps["Promote"]
+    assert promoted.code == 2
+    assert "nothing of attrition is live in staging" in promoted.stderr
+    assert ended.summary.startswith("# Refused: nothing of attrition is live in staging")
+    assert git(manifests, "rev-parse", "main") == tip
+
+
+def test_with_secrets_the_monitor_reads_the_manifest_repo_by_a_deploy_key(
+    released: Job, tmp_path: Path
+) -> None:
+    """Nothing is live there: it says so, and not that it may not look."""
+    manifests = seed(tmp_path)
+    with sshd(tmp_path / "ssh") as ssh, serving(tmp_path / "registry") as registry:
+        secrets = everything(f"{registry.host}/team", ssh, manifests, tmp_path)
+        ended = job(
+            "monitor.yml",
+            released.clone,
+            tmp_path / "summary.md",
+            name="monitor",
+            matrix={"model": "attrition"},
+            known={**secrets, "vars.SLUICE_MANIFESTS": ssh.url(manifests)},
+            env={"SLUICE_HOME": str(tmp_path / "home")},
+        )
+    looked = ended.steps["Monitor"]
+    assert ended.steps["Keys"].last == "Written: git_key, known_hosts."
+    assert "PRIVATE KEY" not in looked.stdout + looked.stderr
+    assert (looked.code, "Traceback" in looked.stderr) == (2, False)
+    assert "nothing of attrition is live" in looked.stderr, looked.stderr
+
+
 def test_with_secrets_a_release_goes_to_registry_and_manifest_repo_by_a_deploy_key(
     released: Job, tmp_path: Path
 ) -> None:
     """As a runner with everything set does it: the key is a file of the runner for its time."""
     place, manifests = released.clone, seed(tmp_path)
     with sshd(tmp_path / "ssh") as ssh, serving(tmp_path / "registry") as registry:
-        keys = tmp_path / "runner" / "keys"
-        secrets = {
-            "vars.SLUICE_REGISTRY": f"{registry.host}/team",
-            "secrets.SLUICE_MANIFESTS || vars.SLUICE_MANIFESTS": ssh.url(manifests),
-            "secrets.MANIFESTS_DEPLOY_KEY": ssh.key.read_text(),
-            "vars.MANIFESTS_KNOWN_HOSTS": ssh.known_hosts.read_text(),
-            **{
-                f"{name} && format('{{0}}/keys/{file}', runner.temp)": str(keys / file)
-                for name, file in (
-                    ("secrets.MANIFESTS_DEPLOY_KEY", "git_key"),
-                    ("vars.MANIFESTS_KNOWN_HOSTS", "known_hosts"),
-                )
-            },
-        }
+        secrets = everything(f"{registry.host}/team", ssh, manifests, tmp_path)
         ended = job(
             "release.yml",
             place,

@@ -18,6 +18,7 @@ from support.fleets import COLUMN, NAME, OTHER, USUAL
 from bento import process
 from bento.answers import load_served
 from bento.ops.settings import load
+from flows.adapters.registry.layout import Layout
 from flows.audit import find_release, reproduce, verify
 from flows.cli.live.replay import Wanted, run_replay
 from flows.cli.past.history import run_history
@@ -106,6 +107,17 @@ def test_a_fleet_from_its_first_release_to_a_shop_that_changed(
     # Again: nothing is left to do, and no use of the holdout is spent.
     again = fleets.release()
     assert (again.outcome, again.release) == ("nothing to do", outcome.release)
+
+    # What the registry loses of it is told by both, and by name.
+    evidence = Layout(home / "registry" / NAME).folder / "blobs" / "sha256"
+    evidence /= str(traced.event.trailers["Evidence-Hash"]).removeprefix("sha256:")
+    kept = evidence.read_bytes()
+    evidence.unlink()
+    losing = plan(fleets.asked(), COLUMN).outcome
+    assert losing is not None and (losing.outcome, losing.exit_code) == ("refused", 3)
+    assert "does not have the evidence of this image any more. Copy what belongs" in losing.sentence
+    assert fleets.release().sentence == losing.sentence
+    evidence.write_bytes(kept)
 
     # Another world in one shop; in the others nothing is to be gained.
     rows = fleets.table(LARGE | SMALL, lambda shop: OTHER if shop == "Genf" else USUAL, seed=2)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import deliveries
 from support.gate_cases import small
 
 from flows.project.models import model_folder
@@ -187,3 +188,23 @@ def test_a_class_of_a_few_rows_is_not_told(pumps: tuple[Contract, pd.DataFrame])
     water = page[page.index(">Water<") : page.index(">Running hours<")]
     assert "<b>–</b>" in water
     assert "class class-" not in water
+
+
+def test_of_a_number_the_page_halves_the_rows_at_the_median() -> None:
+    known = deliveries.contract()
+    frame = read_table(deliveries.to_csv(600), known, "deliveries.csv")
+    summary = profile(known, frame)
+    page = render(known, summary, Report(len(frame), (), ()), SOURCE)
+    middle = f"{summary.median:,.6g} min"
+    assert f"above {middle}, the median of Minutes (50 %)" in page
+    assert f'<i class="stayed"></i>up to {middle}' in page
+    assert "How strongly each column goes with Minutes, one at a time" in page
+    assert "50 % of the rows" in page
+
+
+def test_a_number_that_is_in_no_row_is_told_as_such() -> None:
+    known = deliveries.contract()
+    frame = read_table(deliveries.to_csv(20), known, "deliveries.csv").assign(Minutes="none")
+    page = render(known, profile(known, frame), Report(20, (), ()), SOURCE)
+    assert "above nan" not in page
+    assert "0 of them\nabove the median" in page

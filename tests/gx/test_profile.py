@@ -1,5 +1,6 @@
 """The profile of a table: every cell is counted once, and small groups keep their outcome."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support import deliveries
 from support.gate_cases import small
 
 from gx.profile import FEW, Bar, ColumnProfile, Profile, profile
+from sluice.model.data.table import read_table
 
 GOOD = {
     "Customer ID": "c1",
@@ -214,3 +217,34 @@ def kruskal(churn: Sequence[str], ages: Sequence[int]) -> float:
     """The H of Kruskal and Wallis, with ties corrected: the squared ratio times the rows less 1."""
     of = [[age for age, one in zip(ages, churn, strict=True) if one == name] for name in "abc"]
     return float(stats.kruskal(*of).statistic)
+
+
+def test_of_a_number_bars_tell_how_many_lie_above_its_median() -> None:
+    known = deliveries.contract()
+    frame = read_table(deliveries.to_csv(1_000), known, "deliveries.csv")
+    summary = profile(known, frame)
+    minutes = frame["Minutes"].astype(float)
+    assert summary.median == pytest.approx(minutes.median())
+    assert summary.positives == int((minutes > minutes.median()).sum())
+    zone = next(one for one in summary.columns if one.column.name == "Zone")
+    city = zone.bars[0]
+    assert (city.label, city.count) == ("city", int((frame["Zone"] == "city").sum()))
+    assert city.positives == int(((frame["Zone"] == "city") & (minutes > minutes.median())).sum())
+    links = {link.name: link for link in summary.links}
+    assert links["Distance km"].ordered
+    assert links["Distance km"].value == pytest.approx(
+        frame["Distance km"].astype(float).corr(minutes, method="spearman")
+    )
+    assert not links["Zone"].ordered
+    assert 0 < links["Zone"].value < links["Distance km"].value
+    assert summary.correlations.columns[-1] == "Minutes"
+
+
+def test_a_number_that_no_row_has_is_no_number() -> None:
+    known = deliveries.contract()
+    frame = read_table(deliveries.to_csv(20), known, "deliveries.csv").assign(Minutes="none")
+    summary = profile(known, frame)
+    assert summary.positives == 0
+    assert summary.median is not None
+    assert math.isnan(summary.median)
+    assert {link.value for link in summary.links} == {0.0}

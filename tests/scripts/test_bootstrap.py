@@ -136,7 +136,8 @@ env >> "$OUT"
 echo "uv $@" >> "$OUT"
 [ "$1 $2" = "pip sync" ] && [ -n "$FAILS" ] && exit 2
 mkdir -p "$UV_PROJECT_ENVIRONMENT/bin"
-printf '#!/bin/sh\\nexit 0\\n' > "$UV_PROJECT_ENVIRONMENT/bin/python"
+printf '#!/bin/sh\\ncase "$*" in *"$UNLOADABLE"*) exit "${ENDS:-0}"; esac\\n' \\
+  > "$UV_PROJECT_ENVIRONMENT/bin/python"
 chmod +x "$UV_PROJECT_ENVIRONMENT/bin/python"
 """
 
@@ -339,6 +340,7 @@ def test_packages_come_from_the_mirror_that_is_set(
     given = WAYS[way](home, mirror.url)
     ended = set_up(project, tmp_path / "seen", home, **given)
     assert ended.returncode == 0, ended.stderr
+    assert (project / ".sluice").stat().st_mode & 0o777 == 0o700  # as `sluice doctor` requires
     assert mirror.asked == ["/simple/uv/", f"/files/{file}"]
     lines = (tmp_path / "seen").read_text().splitlines()
     called = [line.split(" ")[1:3] for line in lines if line.startswith("uv ")]
@@ -364,6 +366,22 @@ def test_a_mirror_that_links_in_another_form_gets_its_login_too(
     ended = set_up(project, tmp_path / "seen", home, **given)
     assert ended.returncode == 0, ended.stderr
     assert mirror.asked == ["/simple/uv/", f"/files/{file}"]
+
+
+@pytest.mark.parametrize("package", ["mlflow", "prefect.server"])
+def test_what_cannot_be_imported_is_no_environment(
+    package: str, mirror: Mirror, tmp_path: Path
+) -> None:
+    """What is compiled in two processes: one of them that fails is enough."""
+    project, home = copied(tmp_path / "project"), tmp_path / "home"
+    home.mkdir()
+    file, content = locked_uv(project)
+    mirror.files[file] = content
+    given = {"UV_DEFAULT_INDEX": f"http://{LOGIN}@{mirror.url}", "UNLOADABLE": package, "ENDS": "7"}
+    ended = set_up(project, tmp_path / "seen", home, **given)
+    assert ended.returncode == 1
+    assert "the environment could not be made: python -W ended with exit code 7" in ended.stderr
+    assert not (project / ".venv" / "sluice-lock").exists()
 
 
 def test_a_login_goes_to_no_other_port(mirror: Mirror, tmp_path: Path) -> None:

@@ -64,16 +64,27 @@ def trained_metrics(threshold: float = 0.5) -> TrainedMetrics:
     )
 
 
-def small_artifact(folder: Path, seed: int = 1, threshold: float = 0.5) -> Path:
+def small_artifact(folder: Path, seed: int = 1, threshold: float = 0.5, a_year: int = 0) -> Path:
     """Write an artifact of a model fitted to noise into `folder`; another seed gives another
     model.
+
+    With `a_year` it is fitted to rows whose outcome depends on the years at the company, where a
+    year is written as this number: 1 in years, 12 in months.
     """
     contract = (MODEL / "contract.toml").read_text(encoding="utf-8")
-    width = len(feature_names(load_contract(contract)))
+    names = feature_names(load_contract(contract))
+    width = len(names)
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(200, width)).astype(np.float32)
-    fitted = LogisticRegression().fit(features, generator.integers(0, 2, 200))
-    fitted.coef_ *= 1e-3  # an income counts in thousands
+    outcomes = generator.integers(0, 2, 200)
+    if a_year:
+        years = generator.uniform(0, 40, 200)
+        features[:, names.index("years_at_company")] = years * a_year
+        outcomes = generator.random(200) < 1 / (1 + np.exp((years - 20) / 6))
+    fitted = LogisticRegression(max_iter=1000).fit(features, outcomes)
+    # An income counts in thousands; of noise, nothing else counts either.
+    small = [name != "years_at_company" or not a_year for name in names]
+    fitted.coef_[:, small] *= 1e-3
     policy = (MODEL / "policy.toml").read_text(encoding="utf-8")
     folder.mkdir(parents=True)
     parts = model_artifact.Parts(

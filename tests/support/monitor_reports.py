@@ -2,8 +2,10 @@
 
 import datetime
 
+from msgspec.structs import replace
+
 from flows.views.live.monitor_metrics import render
-from sluice.monitor.report import Live, Promised, Report, Week
+from sluice.monitor.report import Figures, Live, LiveNumber, Promised, Report, Week
 from sluice.policy import MonitorPolicy
 
 NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
@@ -34,6 +36,23 @@ QUIET = Report(
     days=300,
     newest_answer="2026-11-28",
     newest_label="2026-11-01",
+)
+
+
+PROMISED = Figures(mae=48_000.0, bias=-120.0, skill=0.71, within=0.52)
+OF_NUMBER = replace(
+    QUIET,
+    promised=None,
+    live=Live(labelled=900, positives=0, recall=None, precision=None, brier=None),
+    weeks=(replace(QUIET.weeks[0], flagged=None, recall=None, skill=0.69, below=0.8),),
+    number=LiveNumber(
+        unit="EUR",
+        band=40_000.0,
+        promised=PROMISED,
+        now=Figures(mae=51_000.0, bias=900.0, skill=0.69, within=0.5),
+        anchor=0.7,
+        below=0.8,
+    ),
 )
 
 

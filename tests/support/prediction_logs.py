@@ -68,6 +68,17 @@ def write_days(
     return known
 
 
+def in_months(inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """As a client sends it that means months; the service refuses what is above 51."""
+    months = inputs["years_at_company"] * 12 + inputs["monthly_income"] % 12
+    return {**inputs, "years_at_company": months} if months <= 51 else None
+
+
+def poorer(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Everybody earns a fifth less."""
+    return {**inputs, "monthly_income": max(int(inputs["monthly_income"] * 0.8), 1000)}
+
+
 def label_csv(path: Path, known: list[tuple[str, int, datetime.date]], days: int) -> Path:
     """A table of labels that are known so many days after the answer."""
     lines = ["id,outcome,known_at"]

@@ -26,7 +26,8 @@ class World:
     `open_reads`: so is everything that is read. `busy`: each so many-th request is told to wait.
     `runs_out`: tokens are good for so many requests. `elsewhere`: blobs are read at this server.
     `lists_referrers`: it knows what is about a manifest. `written_over`: what somebody else writes
-    over a tag, each time that we have written it.
+    over a tag, each time that we have written it. `unknown`: so many manifests that are sent are
+    refused with `unknown_status`, as if a part of them were not there.
     """
 
     login: str = "none"
@@ -38,6 +39,8 @@ class World:
     elsewhere: str = ""
     lists_referrers: bool = False
     written_over: dict[str, list[bytes]] = field(default_factory=dict)
+    unknown: int = 0
+    unknown_status: int = 400
     challenges: tuple[str, ...] = ()
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -79,7 +82,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.answer(parts, data)
 
-    do_GET = do_HEAD = do_PUT = do_POST = any
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = any
 
     def token(self, query: str, data: bytes, authorization: str) -> None:
         form = urllib.parse.parse_qs(data.decode() if self.command == "POST" else query)
@@ -139,6 +142,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if kind == "tags":
             tags = sorted(tag for at, tag in world.manifests if at == repository and ":" not in tag)
             self.say(200, json.dumps({"tags": tags or None}).encode())
+        elif kind == "manifests" and self.command == "PUT" and world.unknown:
+            world.unknown -= 1
+            self.say(world.unknown_status, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}')
         elif kind == "manifests" and self.command == "PUT":
             world.manifests[repository, name] = world.manifests[repository, digest] = data
             if world.written_over.get(name):

@@ -17,6 +17,21 @@ PLAYED_IN = ("tests/e2e/test_workflow_steps.py", "tests/support/first_run.py")
 # Hours on real controllers, as root: that make knows each step is shown here, and the scenes are
 # the tests of tests/cluster themselves.
 BY_NIGHT = {("e2e-cluster.yml", "canary")}
+# Jobs of actions alone: GitHub's own servers are what they look at.
+OF_ACTIONS = {("codeql.yml", "analyze"), ("scorecard.yml", "scorecard")}
+# What no test here runs, with what stands for it.
+ACTIONS = {
+    "actions/checkout": "a clean clone",
+    "actions/setup-python": "a Python of this machine, the first on PATH",
+    "actions/upload-artifact": "GitHub keeps files; the tests look at them where they lie",
+    "actions/create-github-app-token": "GitHub makes the token; a deploy key is used instead",
+    "docker/login-action": "it writes the file of a login, which the tests of registries have",
+    "aquasecurity/trivy-action": "its database; the layout that it reads is looked at",
+    "github/codeql-action/init": "GitHub's scanner",
+    "github/codeql-action/analyze": "GitHub's scanner",
+    "github/codeql-action/upload-sarif": "GitHub's list of findings",
+    "ossf/scorecard-action": "it asks GitHub about the repository",
+}
 
 Job = tuple[str, str]
 
@@ -63,6 +78,17 @@ def test_a_job_that_nobody_plays_would_be_found() -> None:
     new = {"steps": [{"run": "make bench"}]}
     text = yaml.safe_dump({"jobs": {"new": new, "other": {"steps": [{"uses": "x"}]}}})
     assert set(jobs(text, "ci.yml")) - played() == {("ci.yml", "new")}
+
+
+def test_what_no_test_runs_is_known_by_name() -> None:
+    used, alone = set(), set()
+    for file in WORKFLOWS:
+        for name, job in yaml.safe_load(file.read_text())["jobs"].items():
+            used |= {step["uses"].partition("@")[0] for step in job["steps"] if "uses" in step}
+            if not any("run" in step for step in job["steps"]):
+                alone.add((file.name, name))
+    assert used == set(ACTIONS)
+    assert alone == OF_ACTIONS
 
 
 @pytest.mark.parametrize("job", sorted(BY_NIGHT))

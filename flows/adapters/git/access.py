@@ -25,6 +25,11 @@ _HELPER = (
 )
 _TOKEN = 20  # a user without a password that has as many characters is taken for a token
 _SCHEMES = ("file", "http", "https", "ssh")
+_WRITE = "Write SLUICE_MANIFESTS as https://host/path, ssh://user@host/path or a path."
+# A sign that ends a line or steers a terminal: git takes none in an address.
+_STEERING = re.compile(r"[\x00-\x1f\x7f]")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:@\[\]\\?#]+)(?::([^:]{0,20}))?")
+_PORTS = 65_536
 _LIMITS = ("-c", "http.lowSpeedLimit=1")
 
 
@@ -92,20 +97,58 @@ def access(
 
 
 def _require_address(url: str) -> None:
-    """Refuse what git would not take for the address of a repository."""
+    """Refuse what git would not take for the address of a repository, or for one of its settings,
+    in which the address stands. git itself would say so in words of its own.
+    """
     shown = process.without_login(url)
-    fix = "Write SLUICE_MANIFESTS as https://host/path, ssh://user@host/path or a path."
     if url.startswith("-"):
-        raise UsageError(f"the manifest repo is {shown!r}, and an address is required", fix)
-    host = unquote(url.partition("://")[2].partition("/")[0].rpartition("@")[2])
-    if host.startswith("-"):
-        raise UsageError(f"the host of the manifest repo is {host!r}, and a name is required", fix)
+        raise UsageError(f"the manifest repo is {shown!r}, and an address is required", _WRITE)
+    steering = _STEERING.search(unquote(url))
+    if steering:
+        raise UsageError(
+            f"the address of the manifest repo holds {steering[0]!r}; one line of visible"
+            " characters is required",
+            _WRITE,
+        )
     scheme = re.match(r"([A-Za-z0-9+.-]+)(://|::)", url)
     if scheme and (scheme[1] not in _SCHEMES or scheme[2] == "::"):
         raise UsageError(
             f"the scheme of the manifest repo is {scheme[1]!r};"
             f" {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} is required",
-            fix,
+            _WRITE,
+        )
+    named = url.partition(":")[0]
+    if not scheme and named in _SCHEMES and named != url:
+        raise UsageError(
+            f"the manifest repo is {shown!r}; '://' is required behind {named!r}", _WRITE
+        )
+    if scheme:
+        _require_host(scheme[1], url.partition("://")[2].partition("/")[0].rpartition("@")[2])
+
+
+def _require_host(scheme: str, authority: str) -> None:
+    """Refuse a host, with its port where one is named, that no server can have."""
+    if scheme == "file":
+        if authority:
+            raise UsageError(
+                f"the manifest repo is on the host {authority!r}; file:// reaches this machine"
+                " alone, and no host is required",
+                "Write SLUICE_MANIFESTS as file:///path or /path.",
+            )
+        return
+    found = _HOST_AND_PORT.fullmatch(authority)
+    if not found:  # a piece of a password may stand here, so it is not shown
+        raise UsageError("the address of the manifest repo names no host; one is required", _WRITE)
+    host, port = unquote(found[1]), found[2] or ""
+    if host.startswith("-"):
+        raise UsageError(
+            f"the host of the manifest repo is {host!r}, and a name is required", _WRITE
+        )
+    if port and not (port.isdecimal() and 0 < int(port) < _PORTS):
+        raise UsageError(
+            "the port of the manifest repo is not one that there is; a number from 1 to"
+            f" {_PORTS - 1} is required",
+            _WRITE,
         )
 
 

@@ -181,11 +181,11 @@ def put_manifest(folder: Path, tag: str, content: bytes) -> None:
     with _locked(folder):
         entries = _entries(folder)
         tagged = entries.get(oci.check_reference(tag))
-        if tagged is None:
-            entries[tag] = _entry(tag, content)
-            _write_index(folder, entries)
-        elif tagged.digest != digest:
+        if tagged is not None and tagged.digest != digest:
             raise oci.TagTaken(tag, tagged.digest, digest)
+        if tagged is None or not (folder / "oci-layout").is_file():
+            entries[tag] = tagged or _entry(tag, content)
+            _write_index(folder, entries)
 
 
 @boundary("layout.refer")

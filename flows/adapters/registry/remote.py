@@ -30,6 +30,10 @@ _CHUNK = 2**20  # bytes that are read and written at a time
 _PAGES = 1000  # of tags, at most
 _TAGS = 10**6  # of all pages, at most
 _REFERRER_TRIES = 5  # to be named in a list that others write too
+# What a registry answers to a manifest of which it does not know a part, and the seconds before it
+# is asked again.
+_UNKNOWN_PART = (400, 404)
+_PART_WAITS = (0.1, 0.3, 1.0)
 # What a registry answers that does not know the question: by the specification 404.
 _NO_REFERRERS = (404, 405)
 # What a store beside a registry answers that signs addresses for GET alone: nothing is known then.
@@ -281,8 +285,24 @@ def _upload_address(opened: Session, started: Answer) -> "httpx2.URL":
 def _put_manifest(place: Remote, tag: str, content: bytes) -> None:
     """Tag a manifest whose blobs are there."""
     with _opened(place, "pull,push") as opened:
-        put = Call("PUT", opened.at(f"manifests/{tag}"), _body(oci.MANIFEST, content))
-        session.require_success(opened, session.ask(opened, put))
+        _tagged(opened, tag, content)
+
+
+def _tagged(opened: Session, reference: str, content: bytes) -> Answer:
+    """The answer to a manifest whose blobs are there.
+
+    It is sent again where a part is said to be unknown: while somebody else uploads the same blob,
+    a registry that keeps its files on a disk (CNCF Distribution) writes the name of the blob anew,
+    and for that moment finds it empty. A manifest that is wrong in itself stays refused.
+    """
+    put = Call("PUT", opened.at(f"manifests/{reference}"), _body(oci.MANIFEST, content))
+    answer = session.ask(opened, put)
+    for seconds in _PART_WAITS:
+        if answer.status not in _UNKNOWN_PART:
+            break
+        opened.sleep(seconds)
+        answer = session.ask(opened, put)
+    return session.require_success(opened, answer)
 
 
 @boundary("registry.refer")
@@ -290,10 +310,8 @@ def _put_referrer(place: Remote, subject: str, content: bytes) -> None:
     """Keep a manifest under its digest. A registry that knows referrers says so in its answer; for
     another one the list of the subject is written.
     """
-    url = f"manifests/{oci.digest_of(content)}"
     with _opened(place, "pull,push") as opened:
-        put = Call("PUT", opened.at(url), _body(oci.MANIFEST, content))
-        answer = session.require_success(opened, session.ask(opened, put))
+        answer = _tagged(opened, oci.digest_of(content), content)
     if answer.headers.get("OCI-Subject") == subject:
         return
     tag = referrers.tag(subject)

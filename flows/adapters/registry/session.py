@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flows.adapters.certificates import is_untrusted
+from flows.adapters.certificates import is_out_of_time, is_untrusted
 from flows.adapters.registry import addresses, credentials, login, oci
 from sluice.errors import Retryable, SluiceError, UsageError
 
@@ -499,10 +499,10 @@ def origin(url: "httpx2.URL") -> Origin:
 def _network_error(host: str, error: "httpx2.TransportError") -> SluiceError:
     """What a failure of the network means to a person."""
     if is_untrusted(error):
-        return UsageError(
-            f"the certificate of {host} is not trusted: {error}",
-            "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine.",
-        )
+        fix = "Name the bundle of its authority in SLUICE_CA, and check the clock of this machine."
+        if is_out_of_time(error):
+            fix = "Check the clock of this machine; where it is right, renew the certificate."
+        return UsageError(f"the certificate of {host} is not trusted: {error}", fix)
     return Retryable(
         f"{host} does not answer: {str(error) or type(error).__name__}",
         "Check that it runs and can be reached; then run again.",

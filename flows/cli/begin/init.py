@@ -88,6 +88,8 @@ def run_init(
         print(json.dumps({**document, "refused": bool(refused)}, indent=1))
     else:
         say(f"Written: {', '.join(files)}.", sys.stdout)
+        if not file.resolve().is_relative_to(settings.project.resolve()):
+            say(_only_here(file, model), sys.stdout)
         say(refused or _next(drafted, model), sys.stdout)
     return 3 if refused else 0
 
@@ -96,18 +98,15 @@ def run_update(settings: "Settings", file: Path, given: str, *, as_json: bool) -
     """Print what the contract of a model lacks for a newer table, as a diff; 0."""
     from flows.project import new_model
     from flows.project.models import model_folder, only_model, project_text
-    from flows.project.one_class import require_classes
     from flows.views.begin import contract_update as view
     from flows.views.progress import share, working
     from sluice.draft.sniffing import sniff
     from sluice.draft.updating import update
-    from sluice.served.contract import load_contract
 
     model = only_model(settings.project, given or settings.model)
     path = model_folder(model, settings.project) / "contract.toml"
     text = project_text(path, settings.project)
     name = path.relative_to(settings.project).as_posix()
-    require_classes(load_contract(text, name), "sluice init FILE --update")
     with working("Look at the table"):
         table = new_model.read(file, share())
         found = update(text, name, sniff(table.sample.data, file.name))
@@ -159,6 +158,15 @@ def _check(point: float, costs: str, domain: str) -> None:
             f"--point is {point:g}; a share from {LEAST:g} to {MOST:g} is required",
             "Write one of those that init shows, such as 0.1 for one row in ten.",
         )
+
+
+def _only_here(file: Path, model: str) -> str:
+    """What a table outside the project means for a release that a push begins."""
+    return (
+        f"{file} is outside the project, and another machine would not find it. For releases by a"
+        " push, copy it into data/ or keep it in a store; then: sluice data add FILE-OR-ADDRESS"
+        f" --model {model}"
+    )
 
 
 def _next(drafted: "Draft", model: str) -> str:

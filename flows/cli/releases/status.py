@@ -21,10 +21,10 @@ def status(model: Model = "", as_json: AsJson = False) -> None:
 
     Example: sluice status
     """
-    from flows.project.homes import looked_at
+    from flows.project.homes import looked_at_for
     from flows.project.settings import load
 
-    raise typer.Exit(run_status(looked_at(load()), model, as_json=as_json))
+    raise typer.Exit(run_status(looked_at_for(load(), model), model, as_json=as_json))
 
 
 def run_status(settings: "Settings", model: str, *, as_json: bool) -> int:

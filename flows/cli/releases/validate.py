@@ -37,7 +37,7 @@ def run_validate(
     """Print what is wrong with the data; 3 where they are refused."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
-    from flows.project.one_class import not_yet, require_classes
+    from flows.project.one_class import not_yet
     from flows.views import findings as view
     from flows.views.progress import working
     from gx.freshness import Asked, with_freshness
@@ -48,8 +48,6 @@ def run_validate(
     try:
         with working("Read the table"):
             run = begin(settings, real_tools(), model, data)
-            if docs:
-                require_classes(run.contract, "sluice validate --docs FOLDER")
             frame = read_table(run.data.path.read_bytes(), run.contract, run.data.reference)
     except TableRefused as refused:
         if as_json:

@@ -214,17 +214,24 @@ def _forked(world: World, body: Callable[[IO[str], IO[str]], None]) -> _Racer:
 
 
 def _release(tag: str, against: str, out: IO[str], go: IO[str]) -> None:
-    """Take a number, wait for the start, write."""
-    given = settings.load()
-    number, _ = ledger.reserve(given, given.model, Use(tag, ("1", "2", "3"), _TODAY))
-    print(number, file=out, flush=True)
-    go.readline()
+    """Take a number, wait for the start, write. One that gets no number waits as well."""
+    given, number = settings.load(), 0
     try:
+        number, _ = ledger.reserve(given, given.model, Use(tag, ("1", "2", "3"), _TODAY))
+        _wait(out, go)
         written = promote(given, promotion(given.model, tag, number, against))
         ended = Ended(tag, number, written.outcome, written.sentence)
     except SluiceError as error:
+        if not number:
+            _wait(out, go)
         ended = Ended(tag, number, "error", str(error), error.exit_code)
     print(msgspec.json.encode(ended).decode(), file=out, flush=True)
+
+
+def _wait(out: IO[str], go: IO[str]) -> None:
+    """Say that it is ready, and wait for the start."""
+    print("ready", file=out, flush=True)
+    go.readline()
 
 
 def _edit(world: World, out: IO[str], _go: IO[str]) -> None:

@@ -11,7 +11,7 @@ from sluice.draft.drafting import Draft
 from sluice.draft.limits import SMALL, Limits
 from sluice.draft.number import NumberLimits
 from sluice.draft.operating import share_of_answer
-from sluice.percent import percent
+from sluice.percent import four_digits, percent
 
 QUESTION = (
     "How many may be flagged? A line from 1, or what a miss and a false alarm cost, such as 5:1;"
@@ -67,8 +67,9 @@ def told_of_number(limits: NumberLimits) -> list[str]:
     """What the quick model and the floor rest on, a sentence each."""
     about = "about " if limits.sampled else ""
     first = (
-        f"A quick model, cross-validated without the holdout, is {limits.mae:.4g} off on average;"
-        f" who always says the median is {limits.naive_mae:.4g} off: a skill of"
+        "A quick model, cross-validated without the holdout, is"
+        f" {four_digits(limits.mae)} off on average;"
+        f" who always says the median is {four_digits(limits.naive_mae)} off: a skill of"
         f" {limits.skill:.3f}. The holdout, {about}{count(limits.holdout, 'row')}, was counted and"
         " not looked at."
     )

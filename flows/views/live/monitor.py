@@ -8,7 +8,8 @@ from flows.monitoring.labels import Added
 from flows.views.escape import escape
 from flows.views.terminal import console, row
 from flows.views.wording import count
-from sluice.monitor.report import ACT, FINE, WATCH, LiveClass, Report
+from sluice.monitor.report import ACT, FINE, WATCH, Figures, LiveClass, LiveNumber, Report
+from sluice.percent import four_digits, percent
 
 _COLOURS = {FINE: "bold green", WATCH: "bold yellow", ACT: "bold red"}
 _LABEL = 10
@@ -121,12 +122,16 @@ def labels_in_words(report: Report) -> str:
     if report.classes:
         rarest = min(report.classes, key=lambda one: one.rows)
         return f'{count(live.labelled, "row")}, {rarest.rows:,} of them "{rarest.name}"'
+    if report.number:
+        return count(live.labelled, "row")
     return f"{count(live.labelled, 'row')}, {live.positives:,} of them positive"
 
 
 def live_in_words(report: Report) -> str:
     """How good the model is now."""
     live = report.live
+    if report.number:
+        return _number_in_words(report.number)
     parts = [
         f"{name} {value:.4f}"
         for name, value in (
@@ -143,6 +148,28 @@ def live_in_words(report: Report) -> str:
     return ", ".join(parts) or "unknown without labels"
 
 
+def _number_in_words(number: LiveNumber) -> str:
+    """How far answers are off now."""
+    if number.now is None:
+        return "unknown without labels"
+    words = figures_in_words(number.now, number)
+    bound = f", skill surely below {number.below:.2f}" if number.below < 1 else ""
+    return f"{words}, bias {_off(number.now.bias, number)}{bound}"
+
+
+def figures_in_words(figures: Figures, number: LiveNumber) -> str:
+    """The error, the skill and the share within the band."""
+    return (
+        f"mean absolute error {_off(figures.mae, number)}, skill {figures.skill:.4f},"
+        f" {percent(figures.within, 1)} no more than {_off(number.band, number)} off"
+    )
+
+
+def _off(number: float, of: LiveNumber) -> str:
+    """A distance in its unit, to four digits."""
+    return f"{four_digits(number)} {of.unit}" if of.unit else four_digits(number)
+
+
 def class_in_words(one: LiveClass) -> str:
     """A class: its recall now, and the one that was promised."""
     now = "unknown" if one.recall is None else f"{one.recall:.4f}"
@@ -152,6 +179,12 @@ def class_in_words(one: LiveClass) -> str:
 def promised_in_words(report: Report) -> str:
     """What the release was measured at."""
     promised = report.promised
+    if report.number:
+        words = figures_in_words(report.number.promised, report.number)
+        anchor = report.number.anchor
+        return words if anchor is None else f"{words}; the anchor skill {anchor:.4f}"
+    if promised is None:
+        return "nothing"
     mean = "mean recall" if report.classes else "recall"
     words = (
         f"{mean} {promised.recall:.4f}, precision {promised.precision:.4f}, Brier score"

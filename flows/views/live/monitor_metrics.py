@@ -6,7 +6,7 @@ A job that has ended cannot be scraped. The file stays, and says itself when it 
 import datetime
 from collections.abc import Iterator, Mapping
 
-from sluice.monitor.report import ACT, FINE, WATCH, Report
+from sluice.monitor.report import ACT, FINE, WATCH, Figures, Report
 from sluice.policy import MonitorPolicy
 
 _KINDS = ("data", "prediction", "label", "performance", "concept", "intervention")
@@ -35,19 +35,22 @@ def render(
 def _metrics(
     report: Report, monitor: MonitorPolicy, now: datetime.datetime, breaker_open: bool
 ) -> Iterator[tuple[str, str, Samples]]:
-    live, promised = report.live, report.promised
-    measures = {"recall": live.recall, "precision": live.precision, "brier": live.brier}
-    promises = {
-        "recall": promised.recall,
-        "precision": promised.precision,
-        "brier": promised.brier,
-    }
+    live, number = report.live, report.number
+    measures, promises = _measures(report)
     yield "run_timestamp_seconds", "When the monitor ran last.", [({}, now.timestamp())]
     yield "verdict", "0 fine, 1 watch, 2 act.", [({}, _VERDICTS[report.verdict])]
     yield "findings", "What was found, by kind and severity.", _findings(report)
     yield "live", "Quality by the labels that had time to come in.", _known(measures)
     yield "promised", "Quality that the release was measured at.", _known(promises)
-    yield "recall_surely_below", "Recall is surely below; 1 where nothing is.", [({}, live.below)]
+    if number:
+        yield (
+            "skill_surely_below",
+            "Skill is surely below; 1 where nothing is.",
+            [({}, number.below)],
+        )
+    else:
+        text = "Recall is surely below; 1 where nothing is."
+        yield "recall_surely_below", text, [({}, live.below)]
     yield "labelled_rows", "Rows whose outcome counts.", [({}, live.labelled)]
     yield "answers", "Rows in the log since the release.", [({}, report.rows)]
     ages = {"answer": report.newest_answer, "label": report.newest_label}
@@ -62,13 +65,36 @@ def _metrics(
         yield "drift", "Effect size (PSI less chance) of the newest week, by column.", effects
         if week.flagged is not None:
             yield "flagged_share", "Share flagged in the newest week.", [({}, week.flagged)]
-    if promised.flagged is not None:
-        yield "flagged_share_promised", "The same on the holdout.", [({}, promised.flagged)]
+    if report.promised and report.promised.flagged is not None:
+        flagged: Samples = [({}, report.promised.flagged)]
+        yield "flagged_share_promised", "The same on the holdout.", flagged
     if report.classes:
         recalls = {one.name: one.recall for one in report.classes}
         held = {one.name: one.promised for one in report.classes}
         yield "class_recall", "Recall of each class by these labels.", _known(recalls, "class")
         yield "class_recall_promised", "The same on the holdout.", _known(held, "class")
+
+
+def _measures(report: Report) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    """By name, what is measured live, and what was promised."""
+    live, promised, number = report.live, report.promised, report.number
+    if number:
+        return _of_number(number.now), _of_number(number.promised)
+    if promised is None:
+        return {}, {}
+    names = ("recall", "precision", "brier")
+    return (
+        {name: getattr(live, name) for name in names},
+        {name: getattr(promised, name) for name in names},
+    )
+
+
+def _of_number(figures: Figures | None) -> dict[str, float | None]:
+    """Error and bias in the unit of the target."""
+    if figures is None:
+        return {}
+    names = ("mae", "bias", "skill", "within")
+    return {name: getattr(figures, name) for name in names}
 
 
 def _findings(report: Report) -> Samples:

@@ -109,11 +109,10 @@ def render(report: Report) -> str:
         },
         first=weeks[0].start if weeks else "",
         last=weeks[-1].start if weeks else "",
-        recall=recall_lines(
-            weeks, report.promised.recall, "rows" if report.classes else "positives"
-        ),
-        counted="rows with a label" if report.classes else "positives",
-        flagged=flagged_lines(weeks, report.promised.flagged),
+        measure="skill" if report.number else "recall",
+        recall=_quality(report),
+        counted="rows with a label" if report.classes or report.number else "positives",
+        flagged=flagged_lines(weeks, report.promised.flagged) if report.promised else None,
         heat=heat(weeks),
         shades=_SHADES,
         marks=marks(report, _LEFT),
@@ -153,6 +152,31 @@ def _place(day: str, weeks: Sequence[Week], left: int) -> float:
     start = datetime.date.fromisoformat(weeks[before[-1]].start)
     into = min((datetime.date.fromisoformat(day) - start).days / 7, 1.0)
     return round(left + step * (before[-1] + into), 1)
+
+
+def _quality(report: Report) -> Lines | None:
+    """The picture of what is judged: recall, or the skill of a number."""
+    if report.number:
+        return skill_lines(report.weeks, report.number.promised.skill)
+    if report.promised is None:
+        return None
+    what = "rows" if report.classes else "positives"
+    return recall_lines(report.weeks, report.promised.recall, what)
+
+
+def skill_lines(weeks: Sequence[Week], promised: float) -> Lines | None:
+    """The skill by week, and what it is surely below; None where no week has labels enough."""
+    shown = [week for week in weeks if week.positives >= _FEWEST]
+    # A week that is worse than the median saves nothing of its error.
+    values = [(week, max(week.skill, 0.0)) for week in shown if week.skill is not None]
+    if not values:
+        return None
+    bounds = [(week, week.below) for week in shown if week.below < 1]
+
+    def words(week: Week) -> str:
+        return f"the error of the median is saved, {week.positives:,} rows"
+
+    return _lines(weeks, values, bounds, max(promised, 0.0), words)
 
 
 def recall_lines(weeks: Sequence[Week], promised: float, what: str = "positives") -> Lines | None:

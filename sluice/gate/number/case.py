@@ -16,6 +16,7 @@ from sluice.gate.case import HOLDOUT, Facts, is_first
 from sluice.gate.paired import Difference
 from sluice.model.number.resampled import limits_of
 from sluice.number_policy import NumberPolicy
+from sluice.percent import four_digits
 from sluice.policy import GatePolicy
 from sluice.served.quantity import Quantity
 from sluice.served.words import Words
@@ -121,4 +122,4 @@ class Case:
     def shown(self, number: float) -> str:
         """An error in its unit, to four digits."""
         unit = self.holdout.quantity.unit
-        return f"{number:.4g} {unit}" if unit else f"{number:.4g}"
+        return f"{four_digits(number)} {unit}" if unit else four_digits(number)

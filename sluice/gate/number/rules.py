@@ -20,6 +20,7 @@ from sluice.model.number import metrics
 from sluice.model.number.resampled import limits_of
 from sluice.model.number.skill import skill_of
 from sluice.model.quality.metrics import two_sided
+from sluice.percent import four_digits
 
 Look = Callable[[Case], Iterator[Rule]]
 
@@ -187,8 +188,8 @@ def mae_ceiling(case: Case) -> Iterator[Rule]:
     off = np.abs(holdout.candidate.answers - holdout.labels)
     mae = metrics.mean_limits(off, case.policy.level, holdout.clusters)
     sentence = (
-        f"Mean absolute error is {case.shown(mae.value)} [{mae.low:.4g}, {mae.high:.4g}]; at most"
-        f" {case.shown(most)} is allowed"
+        f"Mean absolute error is {case.shown(mae.value)} [{four_digits(mae.low)},"
+        f" {four_digits(mae.high)}]; at most {case.shown(most)} is allowed"
     )
     if case.first and mae.value <= most < mae.high:
         sentence += ", and of a first release an upper limit of no more"

@@ -687,12 +687,31 @@ def test_too_many_rows_are_refused_before_they_are_read() -> None:
         ({"origin": ""}, False),
         ({"origin": "page"}, False),
         ({"origin": "null", "host": ""}, False),
+        ({"referer": "http://page/"}, True),
+        ({"referer": "https://PAGE/rows?a=b"}, True),
+        ({"referer": "http://page"}, True),
+        ({"referer": ""}, True),  # somebody left it out
+        ({"referer": "http://evil.example/"}, False),
+        ({"referer": "http://evil.example"}, False),
+        ({"referer": "http://evil.example/?http://page/"}, False),
+        ({"referer": "http://evil.example#http://page/"}, False),
+        ({"referer": "http://page@evil.example/"}, False),
+        ({"referer": "http://page.evil.example/"}, False),
+        ({"referer": "http://page:81/"}, False),
+        ({"referer": "about:blank"}, False),
+        ({"referer": "page"}, False),
+        ({"referer": "http://evil.example/", "origin": "http://page"}, True),
+        ({"referer": "http://page/", "origin": "http://evil.example"}, False),
+        ({"referer": "http://evil.example/", "sec-fetch-site": "same-origin"}, True),
+        ({"referer": "http://page/", "sec-fetch-site": "cross-site"}, False),
     ],
 )
 def test_a_form_of_another_site_is_refused(
     ask: Ask, opinions: list[Mapping[str, Any]], headers: dict[str, str], taken: bool
 ) -> None:
-    """Browsers say it in Sec-Fetch-Site; where the page came by plain http, in Origin alone."""
+    """Browsers say it in Sec-Fetch-Site; where the page came by plain http, in Origin or, old ones,
+    in Referer alone.
+    """
     form = {"id": "a-1", "agrees": "yes", "why": ""}
     status = 200 if taken else 403
     assert ask("POST", "/opinion", data=form, headers=headers).status_code == status

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support import environment, releases
-from support.prediction_logs import label_csv, write_days
+from support.prediction_logs import in_months, label_csv, poorer, write_days
 from support.releases import Story, Told
 
 from flows.adapters.git import git
@@ -112,12 +112,6 @@ def test_months_for_years_are_named_on_the_first_day(
         f"Years at Company comes in another unit since {first[1]}, not in years: its values are 12"
         " times what they were (months for years)."
     ]
-
-
-def in_months(inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """As a client sends it that means months; the service refuses what is above 51."""
-    months = inputs["years_at_company"] * 12 + inputs["monthly_income"] % 12
-    return {**inputs, "years_at_company": months} if months <= 51 else None
 
 
 def test_outcomes_that_no_longer_follow_are_found_from_labels_that_matured(
@@ -234,7 +228,7 @@ def test_a_drift_is_a_reason_that_is_noted_once_and_waits_for_its_window(
     live: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "log"
-    write_days(log, live.model, live.digest, live.days[1:6], 200, change=poor)
+    write_days(log, live.model, live.digest, live.days[1:6], 200, change=poorer)
     _, dry = looked(live, log, capsys, after=5, dry_run=True)
     assert not dry["candidate"]["due"]
     assert dry["candidate"]["brakes"][0].startswith("The first reason is 0 days old; 3 are")
@@ -250,14 +244,9 @@ def test_a_drift_is_a_reason_that_is_noted_once_and_waits_for_its_window(
         ("drift", live.days[5].isoformat())
     ]
     assert "Monthly Income has drifted" in noted["reasons"][0]["sentence"]
-    write_days(log, live.model, live.digest, live.days[6:9], 200, change=poor)
+    write_days(log, live.model, live.digest, live.days[6:9], 200, change=poorer)
     _, later = looked(live, log, capsys, after=8, dry_run=True)
     assert later["candidate"]["due"]
-
-
-def poor(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Everybody earns a fifth less."""
-    return {**inputs, "monthly_income": max(int(inputs["monthly_income"] * 0.8), 1000)}
 
 
 def test_a_breaker_that_is_closed_is_not_closed_again(live: Live) -> None:

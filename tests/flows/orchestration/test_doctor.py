@@ -104,6 +104,7 @@ def test_the_command_prints_a_line_each_and_its_exit_code(
         ("models/attrition/policy.toml", "x = ", "policy.toml"),
         ("models/attrition/contract.toml", "schema = 1\n", "contract.toml"),
         ("data/attrition.toml", 'reference = "file:rows.csv"\n', "has no sha256"),
+        ("data/attrition.toml", 'reference = "ftp://x/rows"\nsha256 = "0"\n', "reference is"),
     ],
 )
 def test_a_broken_file_of_a_model_is_told(file: str, text: str, said: str, project: Path) -> None:

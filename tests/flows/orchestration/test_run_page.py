@@ -25,7 +25,7 @@ def test_only_what_was_delivered_is_green_and_called_so(outcome: str) -> None:
     delivered = outcome in DELIVERED
     assert state.is_completed() == delivered
     assert state.is_failed() == (EXIT[outcome] == 3)
-    assert (state.name, state.message) == (outcome.capitalize(), "why")
+    assert (state.name, state.message) == (outcome.capitalize(), "Why")
     assert delivery_key("attrition", ended) == f"attrition-{'delivery' if delivered else 'outcome'}"
 
 
@@ -71,4 +71,5 @@ def test_a_run_that_waits_for_people_says_how_they_answer() -> None:
     for command in ("approvals attrition", "approve attrition", "reject attrition --reason TEXT"):
         assert f"`sluice {command}`" in text
     assert "nobody here has a name" in text
+    assert "the deployment `attrition-reject`" in text
     assert how_it_goes_on(Outcome("promoted", "why", "attrition")) == ""

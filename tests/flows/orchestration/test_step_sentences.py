@@ -77,6 +77,26 @@ def test_facts_without_a_sentence_are_an_error() -> None:
             Decided("PROMOTE", "the first model to clear every floor", refresh=False),
             "PROMOTE: the first model to clear every floor",
         ),
+        (
+            Decided("PROMOTE", "better than release 3: it finds 12 more", refresh=False),
+            "PROMOTE: better than release 3: it finds 12 more",
+        ),
+        (
+            Decided("HOLD", "no better than release 1: it finds 12 more", refresh=False),
+            "HOLD: no better than release 1",
+        ),
+        (
+            Decided("HOLD", "no better than release 1: it finds 12 more", refresh=True),
+            "HOLD: no better than release 1: it finds 12 more",
+        ),
+        (
+            Decided("REJECT", "recall is 0.7012; 0.72 is required. Train another", refresh=False),
+            "REJECT: recall is 0.7012",
+        ),
+        (
+            Decided("NOT PROMOTED", "no reason is told", refresh=False),
+            "NOT PROMOTED: no reason is told",
+        ),
     ],
 )
 def test_the_sentence_says_what_happened(facts: msgspec.Struct, said: str) -> None:

@@ -113,6 +113,19 @@ def test_the_demo_is_looked_at_until_there_is_something_of_ones_own(own: Setting
     assert homes.other(looked) == own.home
 
 
+def test_before_the_first_release_the_folder_that_it_will_go_to_is_looked_at(
+    own: Settings,
+) -> None:
+    assert homes.looked_at_for(own, "generated").home == own.home / "demo"
+    assert homes.looked_at_for(own, "real") is own
+    assert homes.looked_at_for(own, "unknown") is own
+    begin(own.home)
+    assert homes.looked_at_for(own, "generated") is own
+    shutil.rmtree(own.home)
+    begin(own.home / "demo")
+    assert homes.looked_at_for(own, "real").home == own.home / "demo"
+
+
 @pytest.mark.parametrize("left", ["manifests.git", "manifests.seeded", "outcomes"])
 def test_own_releases_are_not_forgotten_for_a_demo_whatever_is_left_of_them(
     own: Settings, left: str

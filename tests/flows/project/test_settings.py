@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from flows.gitops import manifest_repo
 from flows.project import settings
@@ -63,6 +64,26 @@ def test_a_home_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_an_empty_tracking_uri_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_TRACKING_URI", "")
     assert settings.load().tracking == ""
+
+
+LISTS = ("data_from", "notify")
+TEXTS = [
+    name
+    for name, field in Settings.model_fields.items()
+    if field.annotation in (str, SecretStr, Path) and name not in LISTS
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("sign", ["\n", "\r\n", "\x1b[2J", "\t", "\x85", "\u2028"], ids=repr)
+def test_a_value_of_more_than_one_line_is_refused_by_its_name_and_not_shown(
+    name: str, sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git, ssh and HTTP would each read the second line as something else."""
+    monkeypatch.setenv(f"SLUICE_{name.upper()}", f"hush{sign}hush")
+    with pytest.raises(UsageError, match=f"^SLUICE_{name.upper()} holds .*one line") as raised:
+        settings.load()
+    assert "hush" not in str(raised.value)
 
 
 EMPTY = ["", " ", "\n", " \t\n"]

@@ -14,7 +14,7 @@ import pytest
 from support import deliveries, environment, releases
 from support.releases import Story
 
-from flows.audit.find_release import trace
+from flows.audit.find_release import artifact, trace
 from flows.audit.verify import verify
 from flows.cli.begin.init import run_update
 from flows.cli.gating.power import Question, run_power
@@ -32,8 +32,11 @@ from flows.project import settings
 from flows.steps import recheck
 from sluice.errors import Refused, UsageError
 from sluice.gitops.evidence import read_evidence
+from sluice.identity import sha256
 from sluice.model.json_file import read_json
 from sluice.model.number.metrics_file import NumberMetrics
+from sluice.served.quantity import binned
+from sluice.served.scoring import Model, load_model
 
 ROWS = 2_400
 NAME = "attrition"  # of the only model of a story
@@ -176,23 +179,106 @@ def test_a_policy_of_another_kind_is_refused_before_anything_is_done(
         begin(settings.load(), real_tools(), NAME)
 
 
+def test_what_is_live_is_watched_by_labels_that_are_numbers(
+    live: Story, tools: str, tmp_path: Path
+) -> None:
+    """Three weeks of answers that are off as was promised, then three times as much."""
+    releases.enter(releases.copy(live, tmp_path), tools)
+    given = settings.load()
+    files = artifact(trace(given, "live", NAME))
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    model, today = load_model(folder), datetime.datetime.now(datetime.UTC).date()
+    known = write_answers(tmp_path / "log", model, [today + DAY * at for at in range(40)])
+    said = ["id,outcome,known_at", *(f"{name},{one},{day}" for name, one, day in known)]
+    outcomes = tmp_path / "outcomes.csv"
+    outcomes.write_text("\n".join(said) + "\n", encoding="utf-8")
+    now = datetime.datetime.now(datetime.UTC) + 90 * DAY
+    assert add(given, NAME, outcomes, now).ids == len(known)
+    quiet = watch(given, NAME, str(tmp_path / "log"), today + 46 * DAY)
+    assert quiet.number is not None
+    assert quiet.number.now is not None
+    assert quiet.number.unit == "min"
+    assert quiet.live.labelled == 17 * PER_DAY
+    assert [found.sentence for found in quiet.findings if found.severity == "act"] == []
+    assert quiet.number.now.mae == pytest.approx(quiet.number.promised.mae, rel=0.15)
+    later = watch(given, NAME, str(tmp_path / "log"), today + 46 * DAY + 23 * DAY)
+    assert later.verdict == "act"
+    assert any("Live skill is" in found.sentence for found in later.findings)
+
+
+DAY, PER_DAY = datetime.timedelta(days=1), 80
+
+
+def write_answers(
+    folder: Path, model: Model, days: list[datetime.date]
+) -> list[tuple[str, float, datetime.date]]:
+    """A log as the service writes it, and the id, outcome and day of each answer: outcomes are
+    those of the rows, and from the 21st day on three times as far from the answer.
+    """
+    columns = deliveries.columns(PER_DAY * len(days), seed=5)
+    outcomes = columns[model.contract.target.column]
+    keys = [column.key for column in model.contract.features]
+    records = [
+        dict(zip(keys, row, strict=True))
+        for row in zip(*(columns[key].tolist() for key in keys), strict=True)
+    ]
+    scores = model.score_records(records)
+    bins, digest = binned(scores, model.bins), digest_of(folder.parent / "artifact")
+    folder.mkdir()
+    known = []
+    for at, day in enumerate(days):
+        lines = []
+        for row in range(at * PER_DAY, (at + 1) * PER_DAY):
+            answer, outcome = float(scores[row]), float(outcomes[row])
+            if at > 20:
+                outcome = float(np.clip(answer + 3 * (outcome - answer), 0.0, 240.0))
+            known.append((f"d{row}", outcome, day + DAY))
+            line = {
+                "kind": "prediction",
+                "time": f"{day}T12:00:00.000Z",
+                "request": f"d{row}",
+                "id": f"d{row}",
+                "value": answer,
+                "outside": False,
+                "bin": int(bins[row]) + 1,
+                "model": "deliveries:tag",
+                "image": None,
+                "inputs": records[row],
+                "model_digest": digest,
+                "contract_digest": "sha256:0",
+            }
+            lines.append(json.dumps(line) + "\n")
+        path = folder / f"predictions-{day:%Y%m%d}-0badcafe-0.jsonl"
+        path.write_text("".join(lines), encoding="utf-8")
+    return known
+
+
+def digest_of(folder: Path) -> str:
+    """What the log calls the model of an artifact."""
+    return f"sha256:{sha256((folder / 'model.onnx').read_bytes())}"
+
+
+def test_its_data_have_a_page_and_a_newer_table_is_held_against_its_contract(
+    entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.load()
+    assert run_validate(given, NAME, None, tmp_path / "docs", as_json=False) == 0
+    assert "the median of Minutes" in (tmp_path / "docs" / "index.html").read_text("utf-8")
+    newer = tmp_path / "newer.csv"
+    newer.write_bytes(deliveries.to_csv(400).replace(b",rural,", b",island,"))
+    assert run_update(given, newer, NAME, as_json=False) == 0
+    assert '"island"' in capsys.readouterr().out
+
+
 def test_what_does_not_know_numbers_says_so_and_is_named_beforehand(
     entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.load()
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice validate --docs"):
-        run_validate(given, NAME, None, tmp_path / "docs", as_json=False)
     with pytest.raises(UsageError, match=r"the target is a number, and `sluice power`"):
         run_power(given, NAME, None, Question(None, (), 0.1), as_json=False)
-    (tmp_path / "log").mkdir()
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice monitor`"):
-        watch(given, NAME, str(tmp_path / "log"), datetime.datetime.now(datetime.UTC).date())
-    outcomes = tmp_path / "outcomes.csv"
-    outcomes.write_text("id,outcome,known_at\na,12,2026-01-01\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice labels add FILE`"):
-        add(given, NAME, outcomes, datetime.datetime.now(datetime.UTC))
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice init FILE --update"):
-        run_update(given, outcomes, NAME, as_json=False)
     capsys.readouterr()
     assert run_validate(given, NAME, None, None, as_json=False) == 0
     assert "The target is a number. Not yet for it:" in capsys.readouterr().err

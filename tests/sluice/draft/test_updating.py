@@ -1,6 +1,7 @@
 """A newer table beside a contract that a person wrote: what is proposed, told, and left alone."""
 
 import pytest
+from support import deliveries
 
 from sluice.draft.sniffing import sniff
 from sluice.draft.updating import Update, update
@@ -185,3 +186,28 @@ def test_a_class_more_or_less_is_a_decision_and_other_columns_are_proposed_as_be
         "No row has the class 'late' of again: a release needs rows of each.",
     )
     assert load_contract(found.text, "contract.toml").target.classes == ("no", "soon", "late")
+
+
+def test_of_a_number_what_became_of_rows_is_told_and_left_to_a_person() -> None:
+    table = deliveries.to_csv(400).decode().splitlines()
+    table[1] = f"{table[1].rpartition(',')[0]},300.5"
+    table[2] = f"{table[2].rpartition(',')[0]},"
+    sniffed = sniff("\n".join(table).encode(), "new.csv")
+    found = update(deliveries.CONTRACT, "contract.toml", sniffed)
+    assert found.changes == ()
+    assert found.text == deliveries.CONTRACT
+    assert found.remarks[-2] == "The target Minutes: 1 cell is no number."
+    assert found.remarks[-1].startswith(
+        "The target Minutes lies outside of 0 to 240 min in 1 row, from "
+    )
+    whole = deliveries.CONTRACT.replace(
+        'role = "target"\nkind = "number"', 'role = "target"\nkind = "integer"'
+    )
+    assert update(whole, "contract.toml", sniffed).remarks[-1] == (
+        "The target Minutes has fractions, and its kind is integer."
+    )
+
+
+def test_of_a_number_a_table_like_the_first_needs_nothing() -> None:
+    found = update(deliveries.CONTRACT, "c", sniff(deliveries.to_csv(300), "new.csv"))
+    assert (found.changes, found.remarks) == ((), ())

@@ -9,7 +9,7 @@ import pytest
 from flows.project.models import model_folder
 from flows.project.root import ROOT
 from sluice.monitor.classes import ClassPromise, WatchedClasses, judge_classes, least_mean
-from sluice.monitor.day import Block, Day, OfClass, Tally
+from sluice.monitor.day import NONE, Block, Day, OfClass, Tally
 from sluice.monitor.labels import NO_LABELS, UNCLEAR
 from sluice.monitor.quality import Measured
 from sluice.monitor.report import Report
@@ -119,7 +119,7 @@ def test_answers_and_outcomes_whose_mix_has_changed_are_told() -> None:
 
 
 def test_labels_that_say_nothing_about_a_row_are_not_counted() -> None:
-    labels, answers = np.array([0, 0, 1, 2, UNCLEAR, -2]), np.zeros(6, dtype=np.int64)
+    labels, answers = np.array([0, 0, 1, 2, UNCLEAR, NONE]), np.zeros(6, dtype=np.int64)
     early = day(0, labels, answers, known=np.array([0.0, 9e9, 9e9, 9e9, 9e9, 0.0]))
     assert early.outcomes.classes == {
         "sound": OfClass(1, 1),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sluice.errors import Refused
 from sluice.monitor.labels import UNCLEAR, Label, read_labels, settle
 from sluice.served.contract import Target
+from sluice.served.quantity import Quantity
 
 NOW = datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC)
 TARGET = Target("left", "yes", "no", "Leave", "Stay")
@@ -97,3 +98,29 @@ def test_of_several_classes_an_outcome_is_the_place_of_its_class() -> None:
     assert settle(labels).outcomes["a-0"][0] == 2
     with pytest.raises(Refused, match="outcome is 'yes'; sound or worn or blocked is required"):
         read_labels([(2, GOOD)], target, NOW, "labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("-1", -1.0), ("12.50", 12.5), ("+3", 3.0), ("1e1", 10.0), ("20", 20.0)]
+)
+def test_of_a_number_an_outcome_is_that_number(written: str, read: float) -> None:
+    """What stands for a conflict is no outcome: -1 is one, as on a thermometer."""
+    target = Target("degrees", "", "", "", "", quantity=Quantity("°C", -5.0, 20.0, 1))
+    row = {**GOOD, "outcome": written}
+    [label] = read_labels([(2, row)], target, NOW, "labels.csv")
+    assert label.outcome == read
+    assert settle([label]).outcomes == {"a-0": (read, label.known_at)}
+    other = Label("a-0", 7.0, label.known_at)
+    assert settle([label, other]).conflicting == 1
+
+
+@pytest.mark.parametrize("written", ["", "12,5", "20.1", "-6", "nan", "inf", "1_0", "yes", "٣"])
+def test_what_is_no_number_of_the_range_is_refused_with_its_line(written: str) -> None:
+    target = Target("degrees", "", "", "", "", quantity=Quantity("°C", -5.0, 20.0, 1))
+    said = (
+        f"labels.csv, line 2: outcome is {written!r}; a number from -5 to 20 °C, with a point"
+        " before decimals, is required"
+    )
+    with pytest.raises(Refused) as refused:
+        read_labels([(2, {**GOOD, "outcome": written})], target, NOW, "labels.csv")
+    assert refused.value.what == said

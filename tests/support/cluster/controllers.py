@@ -57,9 +57,13 @@ def begin_rollouts(programs: Programs, server: ApiServer, folder: Path) -> Start
     home.mkdir(exist_ok=True)
     listed = Path("/etc/hosts").read_text() + f"{network.HOST} {' '.join(HOSTS)}\n"
     (folder / "hosts").write_text(listed)
-    # A file of names of its own, in a namespace of mounts: the address in the analysis holds.
+    # A file of names of its own, in a namespace of mounts: the address in the analysis holds. A
+    # plugin that outlived its controller, as none does in a pod, would keep the next from copying
+    # its own.
+    plugins = f"{home}/[p]lugin-bin/"  # as a pattern it is not found in this very script
     script = (
         f"mount --bind {folder / 'hosts'} /etc/hosts && cd {shlex.quote(str(home))}"
+        f" && {{ pkill -KILL -f {shlex.quote(plugins)} || true; }} && rm -rf plugin-bin"
         f" && exec {shlex.join(map(str, words))}"
     )
     env = {"KUBECONFIG": str(config)}  # the plugin's

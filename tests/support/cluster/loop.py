@@ -149,12 +149,14 @@ def playing(
     analysis: str = "base/analysis.yaml",
     more: str = "",
     deadline: int = DEADLINE,
+    looks: int = 0,
 ) -> Iterator[Loop]:
     """A story whose first release serves, and the loop closer beside it; its candidates are judged
     by one of the shipped analyses. `more` is a component that is switched on besides; without
-    progress for `deadline` seconds, one is taken back.
+    progress for `deadline` seconds, one is taken back. The judge looks at a step `looks` times at
+    most, or as often as is shipped.
     """
-    story = stories.begin(cluster.kube(), folder, analysis, more, deadline)
+    story = stories.begin(cluster.kube(), folder, analysis, more, deadline, looks)
     loop = begin(story, cluster.registry, folder)
     loop.write(first, "first000", 1, None)
     stories.follow(story)

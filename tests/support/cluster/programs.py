@@ -67,7 +67,8 @@ def built(*names: str) -> bool:
 
 
 def _here() -> Programs:
-    with tempfile.TemporaryDirectory() as work:
+    # A process that Go leaves behind still writes there, for a moment, which programs it counted.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
         go = golang.version("go", Path(work))  # nothing where the one is taken that is pinned
     return Programs(golang.cache().parent / "cluster" / key(go))
 

@@ -160,17 +160,20 @@ class Story:
         )
 
 
-def begin(kube: Kube, folder: Path, analysis: str, more: str, deadline: int) -> Story:
+def begin(
+    kube: Kube, folder: Path, analysis: str, more: str, deadline: int, looks: int = 0
+) -> Story:
     """A manifest repository with short pauses, in which a canary is judged by one of the shipped
     analyses, and the namespace for it; `more` is a component that is switched on besides. What an
-    earlier one left on the cluster is removed first.
+    earlier one left on the cluster is removed first. The judge looks at a step `looks` times at
+    most, or as often as is shipped.
     """
     clear(kube)
     bare = seed(folder)
     work = folder / "work"
     run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
     file = work / OVERLAY
-    fast = _fast(work, analysis, more, deadline)
+    fast = _fast(work, analysis, more, deadline, looks)
     text = file.read_text().replace("patches:\n", f"patches:\n{fast}", 1)
     judged = [str(Path(analysis).parent)] if analysis.startswith("components/") else []
     for component in [*judged, *([more] if more else [])]:
@@ -181,7 +184,7 @@ def begin(kube: Kube, folder: Path, analysis: str, more: str, deadline: int) -> 
     run(["git", "push", "--quiet", "origin", "main"], cwd=work)
     kube.apply_all(documents(work / "namespaces.yaml"))
     kube.apply_all([_secret("api-keys", "keys", KEY), _secret("prediction-log", "salt", SALT)])
-    kube.apply(_volume(folder / "predictions"))
+    kube.apply(volume("predictions", folder / "predictions"))
     kube.apply_all(documents(work / "project.yaml"))
     return Story(kube, work)
 
@@ -227,7 +230,7 @@ def image_of(rollout: Json) -> str:
     return str(container["image"]).rpartition("@")[2]
 
 
-def _fast(work: Path, analysis: str, more: str, deadline: int) -> str:
+def _fast(work: Path, analysis: str, more: str, deadline: int, looks: int) -> str:
     """Patches that shorten the shipped pauses and looks, and let a busy machine be slow, with as
     many pods as it can bear. Nothing else is changed.
     """
@@ -242,7 +245,7 @@ def _fast(work: Path, analysis: str, more: str, deadline: int) -> str:
     return _FAST.format(
         rollout=_replaced(changes),
         template=template["metadata"]["name"],
-        analysis=_replaced(_quicker(template["spec"])),
+        analysis=_replaced(_quicker(template["spec"]) | _patient(looks)),
     )
 
 
@@ -280,6 +283,16 @@ def _quicker(spec: Json) -> dict[str, str]:
     return changes
 
 
+def _patient(looks: int) -> dict[str, str]:
+    """As many looks of the judge, one for each block, for a canary that is asked little: the five
+    that are shipped would be over before it answered enough. Nothing changes where it is 0.
+    """
+    if not looks:
+        return {}
+    changes = {"count": looks, "inconclusiveLimit": looks - 1, "interval": f"{BLOCK}s"}
+    return {f"/spec/metrics/0/{name}": str(value) for name, value in changes.items()}
+
+
 def _replaced(changes: Mapping[str, str]) -> str:
     return "".join(_REPLACE.format(path=path, value=value) for path, value in changes.items())
 
@@ -293,15 +306,15 @@ def _secret(name: str, key: str, value: str) -> Json:
     }
 
 
-def _volume(folder: Path) -> Json:
-    """A disk that many write to: here, a folder."""
+def volume(name: str, folder: Path, mode: str = "ReadWriteMany") -> Json:
+    """A disk of this name: here, a folder, which the first claim of its mode gets."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": "predictions"},
+        "metadata": {"name": name},
         "spec": {
             "capacity": {"storage": "10Gi"},
-            "accessModes": ["ReadWriteMany"],
+            "accessModes": [mode],
             "persistentVolumeReclaimPolicy": "Retain",
             "hostPath": {"path": str(folder)},
         },

@@ -3,9 +3,12 @@ in a text.
 """
 
 import os
-from urllib.parse import quote
+from contextlib import suppress
+from urllib.parse import quote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.adapters.git.access import (
     Files,
@@ -116,6 +119,49 @@ NO_ADDRESS = [
     "ssh://git@-oProxyCommand=x/y.git",
     "https://-x/y.git",
     "HTTP://bot:old@git.example.com/x.git",
+    # What git would refuse as configuration, or as an address, in words of its own.
+    "https://git.example.com/a\nb.git",
+    "https://git.exam\rple.com/x.git",
+    "https://git.example.com/x.git\x1b[2J",
+    "https://git.example.com/%0Ax.git",
+    "https://bo%0At:old@git.example.com/x.git",
+    "/srv/git/a\nb.git",
+    "git@git.example.com:a\nb.git",
+    "https://git.example.com:99999/x.git",
+    "https://git.example.com:0/x.git",
+    "https://git.example.com:-1/x.git",
+    "https://git.example.com:https/x.git",
+    "https://bot:old@git.example.com:x/y.git",
+    "ssh://git@git.example.com:team/x.git",
+    "https:///x.git",
+    "https://bot@/x.git",
+    "ssh:///x.git",
+    "http://:8080/x.git",
+    "https://[::1/x.git",
+    "https://::1/x.git",
+    "https://git example.com/x.git",
+    "https:git.example.com/x.git",
+    "https:/git.example.com/x.git",
+    "ssh:git@git.example.com/x.git",
+    "file:/srv/git/x.git",
+    "file://git.example.com/x.git",
+    "file://localhost/srv/git/x.git",
+    "file://srv/git/x.git",
+]
+ADDRESSES = [
+    "https://git.example.com",
+    "https://git.example.com:/x.git",
+    "https://git.example.com:8443/x.git",
+    "https://[::1]:8443/x.git",
+    "https://bücher.example/x.git",
+    "https://git.example.com/a%20b/x.git",
+    "https://git.example.com/~anna/x.git",
+    "ssh://git@git.example.com:2222/x.git",
+    "git@git.example.com:team/x.git",
+    "host:x.git",
+    "file:///srv/a b/x.git",
+    "/srv/https/x.git",
+    "https",
 ]
 
 
@@ -124,6 +170,26 @@ def test_what_git_would_take_for_something_else_is_no_address(url: str) -> None:
     with pytest.raises(UsageError, match="is required") as raised:
         access(url)
     assert "SLUICE_MANIFESTS" in raised.value.fix
+    assert ":old" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_an_address_as_people_write_it_is_one(url: str) -> None:
+    assert access(url).url
+
+
+@given(st.text(max_size=12), st.sampled_from("\n\r\0\x1b\x7f\t"), st.text(max_size=12))
+def test_an_address_of_two_lines_is_none(before: str, sign: str, after: str) -> None:
+    with pytest.raises(UsageError):
+        access(f"https://git.example.com/{before}{sign}{after}")
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+def test_whatever_stands_for_the_host_is_taken_or_refused_in_a_sentence(authority: str) -> None:
+    with suppress(UsageError):
+        found = urlsplit(access(f"https://{authority}/x.git").url)
+        assert found.hostname
+        assert found.port is None or 0 < found.port < 65_536
 
 
 @pytest.mark.parametrize("scheme", ["http://", "http://bot@", "http://bot:old@"])

@@ -199,6 +199,36 @@ def test_a_registry_that_asks_to_wait_is_waited_for(wait: str, tmp_path: Path) -
         there_and_back(Remote(host, "team/attrition"))
 
 
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("lists_referrers", [True, False])
+def test_a_part_that_somebody_else_uploads_too_may_be_unknown_for_a_moment(
+    status: int, lists_referrers: bool
+) -> None:
+    waits: list[float] = []
+    world = World(unknown=2, unknown_status=status, lists_referrers=lists_referrers)
+    with serving(world) as host:
+        place = Remote(host, "team/attrition", sleep=waits.append)
+        subject = registry.push_files(place, "t", {"a": b"1"}, "application/x", {})
+        assert registry.digest(place, "t") == subject
+        assert len(waits) == 2
+        world.unknown = 2
+        about = registry.push_about(place, subject, "application/x", b"2", {"name": "x"})
+        assert [one.digest for one in place.referrers(subject)] == [about]
+        assert len(waits) == 4
+
+
+def test_a_manifest_that_stays_refused_is_told_after_a_few_times() -> None:
+    waits: list[float] = []
+    world = World(unknown=10**6)
+    with serving(world) as host:
+        place = Remote(host, "team/attrition", sleep=waits.append)
+        with pytest.raises(SluiceError, match=r"400 .*MANIFEST_BLOB_UNKNOWN"):
+            registry.push_files(place, "t", {"a": b"1"}, "application/x", {})
+    sent = [path for method, path, _ in world.asked if (method, path[-2:]) == ("PUT", "/t")]
+    assert len(sent) == 4
+    assert sum(waits) < 2
+
+
 def test_nobody_waits_longer_or_more_often_than_is_bounded() -> None:
     waits: list[float] = []
     world = World(busy=1, wait="7")

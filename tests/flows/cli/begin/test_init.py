@@ -66,6 +66,23 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
     assert unreviewed(project, "incomes").startswith("models/incomes/policy.toml is a draft")
 
 
+def test_of_a_table_outside_the_project_it_says_that_a_push_needs_it_elsewhere(
+    project: Path, tmp_path: Path, sluice: Sluice
+) -> None:
+    """What it says to type works: the pointer names a file that another machine finds."""
+    outside = tmp_path / "incomes.csv"
+    outside.write_bytes(strange_tables.incomes())
+    ended = sluice("init", outside, "--yes")
+    said = " ".join(ended.out.split())
+    assert ended.code == 0
+    assert f"{outside} is outside the project, and another machine would not find it." in said
+    assert said.endswith("--model incomes Next: sluice release incomes")
+    inside = Path(shutil.copy(outside, project / "data" / "incomes.csv"))
+    assert sluice("data", "add", inside, "--model", "incomes").code == 0
+    pointer = (project / "data" / "incomes.toml").read_text()
+    assert 'reference = "file:data/incomes.csv"' in pointer
+
+
 def test_without_the_table_generated_rows_are_named_and_valid(
     project: Path, sluice: Sluice
 ) -> None:

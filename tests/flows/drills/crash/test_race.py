@@ -120,3 +120,12 @@ def test_a_winner_that_git_does_not_know_is_found(world: World) -> None:
     assert race.judged(world, [other]) == [
         f"the winners are {{'{FIRST}': 2}}, and should be {{'{FIRST}': 3}}"
     ]
+
+
+def test_racers_that_get_no_number_say_why(world: World) -> None:
+    env = {**world.env, "SLUICE_REGISTRY": "127.0.0.1:1"}
+    [one] = race.rounds(replace(world, env=env), 1)
+    assert [racer.outcome for racer in one.ended] == ["error"] * race.RACERS
+    told = one.wrong()
+    assert len(told) == race.RACERS + 1
+    assert all("127.0.0.1:1" in sentence for sentence in told[: race.RACERS]), told

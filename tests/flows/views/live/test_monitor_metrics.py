@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from msgspec.structs import replace
-from support.monitor_reports import NOW, QUIET, metrics
+from support.monitor_reports import NOW, OF_NUMBER, QUIET, metrics
 
 from flows.project.root import ROOT
 
@@ -41,3 +41,13 @@ def test_the_dashboard_shows_every_metric_and_names_none_that_is_not_there() -> 
     ]
     assert len(taken) == len(set(taken))
     assert max(x for x, _ in taken) < 24
+
+
+def test_of_a_number_the_errors_are_told_in_the_place_of_recall() -> None:
+    lines = metrics(OF_NUMBER).splitlines()
+    assert 'sluice_monitor_live{model="m",measure="mae"} 51000' in lines
+    assert 'sluice_monitor_promised{model="m",measure="skill"} 0.71' in lines
+    assert 'sluice_monitor_skill_surely_below{model="m"} 0.8' in lines
+    assert not any("recall" in line or "flagged" in line for line in lines)
+    unlabelled = replace(OF_NUMBER, number=replace(OF_NUMBER.number, now=None))
+    assert not any("monitor_live{" in line for line in metrics(unlabelled).splitlines())

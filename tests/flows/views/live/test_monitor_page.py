@@ -8,10 +8,18 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.monitor_reports import OF_NUMBER
 
 from flows.monitoring.candidate import Ran, Tried
 from flows.views.live.monitor import markdown, show
-from flows.views.live.monitor_page import flagged_lines, heat, marks, recall_lines, render
+from flows.views.live.monitor_page import (
+    flagged_lines,
+    heat,
+    marks,
+    recall_lines,
+    render,
+    skill_lines,
+)
 from sluice.monitor.report import ACT, FINE, WATCH, Finding, Happened, Live, Promised, Report, Week
 from sluice.monitor.triggers import Decision, Reason, Start
 
@@ -179,3 +187,28 @@ def test_releases_canaries_and_rollbacks_are_marked_on_their_days() -> None:
     assert pictures == 3
     assert page.count("2026-01-08: The canary of release 3 passed.") == pictures
     assert marks(msgspec.structs.replace(REPORT, weeks=()), 46) == ()
+
+
+def test_of_a_number_page_and_terminal_tell_error_and_skill(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = render(OF_NUMBER)
+    assert "<h2>Live skill by week</h2>" in page
+    assert "69.0 % of the error of the median is saved, 300 rows" in page
+    assert "flagged by week" not in page
+    show(OF_NUMBER)
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Live mean absolute error 51,000 EUR, skill 0.6900, 50.0 % no more than 40,000 EUR off,"
+        " bias 900 EUR, skill surely below 0.80" in said
+    )
+    assert "no more than 40,000 EUR off; the anchor skill 0.7000" in said
+    assert "**Labels**: 900 rows" in markdown(OF_NUMBER, None, "")
+
+
+def test_a_week_that_is_worse_than_the_median_is_drawn_at_the_bottom() -> None:
+    worse = msgspec.structs.replace(OF_NUMBER.weeks[0], skill=-3.0)
+    lines = skill_lines((worse, OF_NUMBER.weeks[0]), 0.7)
+    assert lines is not None
+    assert all(0 <= y <= lines.height for _, y, _ in lines.points)
+    assert skill_lines((), 0.7) is None
