@@ -57,6 +57,7 @@ _LOG = logging.getLogger("sluice.requests")
 _CHUNK = 500  # answers that are counted and logged before other requests have their turn
 _GONE = 499  # the status that is counted where the client left
 _POLICY = 1008  # the code that closes a WebSocket for what it is; the server answers 403
+_UNKNOWN = "(unknown)"  # stands for a field that the contract does not know
 _LATE = 504  # the same where BentoML's timer ended it, because the service took too long
 
 
@@ -73,9 +74,10 @@ class App:
         self._settings = settings
         self._keys = read_keys(settings.api_keys)
         self._together = Together(served)
-        self._columns: set[str] = set()
+        # The published name of each column, by whichever name a client may send.
+        self._columns: dict[str, str] = {}
         for column in served.model.contract.columns:
-            self._columns |= {column.name, column.key}
+            self._columns |= {column.name: column.name, column.key: column.name}
         described = msgspec.json.encode(openapi.document(served, settings))
         self.private: dict[str, Handler] = {
             "/metrics": self._metrics,
@@ -189,7 +191,7 @@ class App:
             self.measures.count("refused", refused.kind)
             return refusal(refused)
         except InvalidFields as refused:
-            return self._wrong_fields(refused)
+            return self._wrong_fields(refused, call.id)
         except Gone:
             raise
         except Exception:  # noqa: BLE001 - the log has it, with the id of the request
@@ -197,13 +199,14 @@ class App:
             self.measures.count("refused", "failure")
             return failed(call.id)
 
-    def _wrong_fields(self, refused: InvalidFields) -> Reply:
-        """The reply that names wrong fields, each of them counted."""
+    def _wrong_fields(self, refused: InvalidFields, request: str) -> Reply:
+        """The reply that names wrong fields, each of them counted, and kept in the log."""
         self.measures.count("refused", "fields")
-        for error in refused.errors:
-            # A name that a client made up must not become a label.
-            known = error.field in self._columns
-            self.measures.count("field", error.field if known else "(unknown)")
+        # A name that a client made up must not become a label.
+        named = [self._columns.get(error.field, _UNKNOWN) for error in refused.errors]
+        for name in named:
+            self.measures.count("field", name)
+        self.log.refused(list(dict.fromkeys(named)), request)
         return wrong_fields(refused)
 
     async def _send(self, send: Send, reply: Reply, call: Call, *, bare: bool = False) -> None:

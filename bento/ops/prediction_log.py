@@ -1,4 +1,5 @@
-"""The prediction log: every answer as one JSON line, written by a thread of its own.
+"""The prediction log: every answer as one JSON line, and every request whose fields were refused,
+written by a thread of its own.
 
 Memory is bounded: what does not fit is dropped and counted. In a folder, files of one process and
 one day grow. At any other place that fsspec knows, each write makes a file, because nothing can be
@@ -13,7 +14,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,18 +66,32 @@ class _Feedback:
     opinion: Opinion
 
 
+@dataclass(frozen=True)
+class _Refused:
+    """A request that waits to be written, with the columns for which it was refused."""
+
+    time: float
+    request: str
+    columns: tuple[str, ...]
+
+
+_Entry = _Prediction | _Feedback | _Refused
+
+
 class PredictionLog:
-    """Keeps answers and opinions; `counts` says how many lines were written, dropped and lost."""
+    """Keeps answers, refusals and opinions; `counts` says how many lines were written, dropped and
+    lost.
+    """
 
     def __init__(self, settings: Settings, contract: Contract, facts: Mapping[str, str]) -> None:
-        """`facts` are added to the line of every answer."""
+        """`facts` are added to the line of every answer and refusal."""
         self.on = bool(settings.prediction_log)
         elsewhere = "://" in settings.prediction_log
         self.counts = {"written": 0, "queue_full": 0, "write_failed": 0}
         self._settings = settings
         self._contract = contract
         self._facts = facts
-        self._waiting: deque[_Prediction | _Feedback] = deque()
+        self._waiting: deque[_Entry] = deque()
         self._every = _EVERY_ELSEWHERE if elsewhere else _EVERY
         self._ended = False
         self._wake = threading.Event()
@@ -96,6 +111,14 @@ class PredictionLog:
             return True
         return self._keep(_Prediction(time.time(), request, answer, values, person))
 
+    def refused(self, columns: Sequence[str], request: str) -> bool:
+        """Keep which columns a request was refused for, and none of its values, unless the sample
+        leaves it out. False where it was dropped.
+        """
+        if not self.on or not sampled(request, self._settings.log_sample):
+            return True
+        return self._keep(_Refused(time.time(), request, tuple(columns)))
+
     def feedback(self, opinion: Opinion, request: str) -> bool:
         """Keep what a person thinks of an answer. False where it was dropped."""
         return self._keep(_Feedback(time.time(), request, opinion))
@@ -107,7 +130,7 @@ class PredictionLog:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
-    def _keep(self, entry: _Prediction | _Feedback) -> bool:
+    def _keep(self, entry: _Entry) -> bool:
         if len(self._waiting) >= self._settings.log_queue:
             self.counts["queue_full"] += 1
             return False
@@ -143,7 +166,7 @@ class PredictionLog:
                 error,
             )
 
-    def _lines(self, entries: list[_Prediction | _Feedback]) -> bytes:
+    def _lines(self, entries: list[_Entry]) -> bytes:
         """The lines of entries, each ended.
 
         Made with pauses, in which the thread that answers requests has the interpreter for itself.
@@ -155,13 +178,16 @@ class PredictionLog:
                 time.sleep(_PAUSE)
         return b"".join(parts)
 
-    def _line(self, entry: _Prediction | _Feedback) -> bytes:
+    def _line(self, entry: _Entry) -> bytes:
         """The line of one entry, ended."""
         stamp = _stamp(entry.time, "%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         line: dict[str, object] = {"time": stamp, "request": entry.request}
         if isinstance(entry, _Feedback):
             opinion = {"kind": "feedback", **line, **msgspec.structs.asdict(entry.opinion)}
             return msgspec.json.encode(opinion) + b"\n"
+        if isinstance(entry, _Refused):
+            refused = {"kind": "refused", **line, "columns": entry.columns, **self._facts}
+            return msgspec.json.encode(refused) + b"\n"
         line |= {name: getattr(entry.answer, name) for name in _kept(entry.answer)}
         if entry.person and self._settings.log_salt:
             line["person"] = person_hash(self._settings.log_salt, entry.person)

@@ -4,8 +4,9 @@ Memory does not grow with the log: a block is read, decoded into a type made fro
 handed on. What is being written while it is read ends in half a line, which is left for later.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import msgspec
@@ -36,10 +37,14 @@ class LogDay:
 
 @dataclass
 class Passed:
-    """How many lines of a day were passed over: answers of other models, and broken ones."""
+    """How many lines of a day were passed over: answers of other models, and broken ones; how many
+    requests were refused for their fields, and how often for each.
+    """
 
     others: int = 0
     broken: int = 0
+    refused: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -145,8 +150,16 @@ def _answers(
                 answers = [line for line in lines if line.kind == "prediction"]
                 ours = [line for line in answers if line.model_digest == digest]
                 passed.others += len(answers) - len(ours)
+                _count_refused(lines, digest, passed)
                 if ours:
                     yield ours
+
+
+def _count_refused(lines: list[Any], digest: str, passed: Passed) -> None:
+    for line in lines:
+        if line.kind == "refused" and line.model_digest == digest:
+            passed.refused += 1
+            passed.fields.update(line.columns)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -198,6 +211,7 @@ def _line_type(contract: Contract) -> type[Struct]:
         ("value", float, 0.0),
         ("bin", int, 0),
         ("model_digest", str, ""),
+        ("columns", list[str], []),
         ("inputs", inputs, inputs()),
     ]
     return msgspec.defstruct("Line", line, gc=False)

@@ -40,7 +40,7 @@ from sluice.served.contract import load_contract
 from sluice.served.quantity import bins_in
 from sluice.toml_text import read_toml
 
-_FORM = "2"  # of what is kept of a day; another one is counted anew
+_FORM = "3"  # of what is kept of a day; another one is counted anew
 _DIGEST = 16  # digits of a model's digest in the name of its folder
 
 
@@ -149,7 +149,9 @@ def count(source: Source, watched: Standing, day: LogDay, read: str) -> Day:
     contract, control = watched.contract, watched.policy.monitor.control_share
     for block in blocks(source.log, day, contract, source.digest, source.labels, passed, control):
         tally.add(block)
-    return tally.done(day.day, read, passed.others, passed.broken)
+    counted = tally.done(day.day, read, passed.others, passed.broken)
+    fields = dict(sorted(passed.fields.items()))
+    return msgspec.structs.replace(counted, refused=passed.refused, refused_fields=fields)
 
 
 def promise_of(metrics: Metrics, anchor: Anchor | None) -> Promise:

@@ -25,7 +25,9 @@ _WEEK, _MONTH = 7, 28
 _SHARE = 0.02  # by which the share of missing values, or of those outside the reference, moves
 _FLOODED = 0.5  # from which such a share is no drift: the column is broken
 _LEAST_ROWS = 50
+_NAMED = 3  # of the fields of refused requests
 _FLAGGED = 0.05  # points by which the share flagged moves
+_SENT = "See what the sender changed: nobody is answered, and no row of it is in this report."
 _LOOK = "Look at what writes this column; until then, do not retrain on these rows."
 _RETRAIN = "Retrain on recent rows where the change is real; the gate decides about the result."
 _NEW = "See whether the contract and the features have to know it; then retrain on recent rows."
@@ -101,10 +103,11 @@ def data_findings(
         for column in contract.features
         if column.key in reference and reference[column.key].counted
     ]
+    refused = _refused(days)
     days = [day for day in days if day.rows]
     if not days or not columns:
-        return []
-    findings = _units(days[-_WEEK:], columns)
+        return refused
+    findings = [*refused, *_units(days[-_WEEK:], columns)]
     told = {finding.column for finding in findings}
     for which, period in (("on", days[-1:]), ("in the seven days up to", days[-_WEEK:])):
         when = f"{which} {days[-1].day}"
@@ -114,6 +117,40 @@ def data_findings(
         findings += more
     left = [column for column in columns if column.name not in told]
     return findings + _against_month(days, left, reference, policy)
+
+
+def _refused(days: Sequence[Day]) -> list[Finding]:
+    """Whether more requests are refused for their fields than before. A request may hold many rows,
+    and of those that were answered the rows are known: so a share of refused requests is told of
+    rows and refused requests together, and is rather too low.
+    """
+    asked = [day for day in days if day.rows + day.refused]
+    week, month = asked[-_WEEK:], asked[-_WEEK - _MONTH : -_WEEK]
+    refused, of = _asked(week)
+    before, of_before = _asked(month)
+    if of < _LEAST_ROWS:
+        return []
+    # Before the first week has passed none is usual.
+    usual, trials = (before / of_before, of_before) if of_before else (0.0, of)
+    if refused / of < usual + _SHARE or share_p_value(before, trials, refused, of) > LEVEL:
+        return []
+    named: Counter[str] = Counter()
+    for day in week:
+        named.update(day.refused_fields)
+    shown = ", ".join(f"{name} in {count:,}" for name, count in named.most_common(_NAMED))
+    sentence = (
+        f"Refused for their fields in the seven days up to {week[-1].day} were {refused:,}"
+        f" requests, {percent(refused / of, 1)} of {of:,} refused requests and answered rows;"
+        f" {percent(usual, 1)} is usual. Most of all: {shown}."
+    )
+    severity = ACT if refused / of >= _FLOODED else WATCH
+    return [Finding(kind="request", severity=severity, sentence=sentence, response=_SENT)]
+
+
+def _asked(days: Sequence[Day]) -> tuple[int, int]:
+    """How many requests were refused, and that with all rows that were answered."""
+    refused = sum(day.refused for day in days)
+    return refused, refused + sum(day.rows for day in days)
 
 
 def answer_findings(days: Sequence[Day], promised: float, of: int) -> list[Finding]:

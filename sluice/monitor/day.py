@@ -91,7 +91,8 @@ class Day(Struct, frozen=True, kw_only=True):
     """A day of one model. `read` is a hash of what it was counted from; `units` names columns whose
     numbers come in another unit. `outcomes` are of all rows, `untouched` of those that the lot
     leaves untouched and that nobody acted upon. `others` are rows that other models answered,
-    `broken` lines that cannot be read. `first` and `last` are seconds since 1970, 0 without rows.
+    `broken` lines that cannot be read. `refused` requests were refused for their fields, which
+    `refused_fields` counts by name. `first` and `last` are seconds since 1970, 0 without rows.
     """
 
     schema: int = 1
@@ -108,6 +109,8 @@ class Day(Struct, frozen=True, kw_only=True):
     acting: Acting = Acting()
     others: int = 0
     broken: int = 0
+    refused: int = 0
+    refused_fields: dict[str, int] = {}
     first: float = 0.0
     last: float = 0.0
 

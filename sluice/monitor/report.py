@@ -7,7 +7,7 @@ _ORDER = (FINE, WATCH, ACT)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was found: its kind (data, prediction, label, performance, concept,
+    """One thing that was found: its kind (data, request, prediction, label, performance, concept,
     intervention), how serious it is, a sentence with the numbers, and what helps. `column` names a
     column or a group where it is about one.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from sluice.monitor.report import ACT, FINE, WATCH, Figures, Report
 from sluice.policy import MonitorPolicy
 
-_KINDS = ("data", "prediction", "label", "performance", "concept", "intervention")
+_KINDS = ("data", "request", "prediction", "label", "performance", "concept", "intervention")
 _VERDICTS = {FINE: 0, WATCH: 1, ACT: 2}
 
 _DAY = 86_400.0  # seconds; Prometheus has no other unit of time

@@ -76,7 +76,7 @@ def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> 
         ).json()
         many = client.post("/predict_batch?reasons=0", json=[published, record]).json()
         client.post("/predict", json=record | {"age": 3})
-    kept = {line["id"]: line for line in lines(tmp_path)}
+    kept = {line["id"]: line for line in lines(tmp_path) if line["kind"] == "prediction"}
     assert set(kept) == {single["id"], *(answer["id"] for answer in many)}
     line = kept[single["id"]]
     assert line["kind"] == "prediction"
@@ -93,6 +93,28 @@ def test_every_answer_is_a_line(served: Served, record: Any, tmp_path: Path) -> 
     assert line["time"].endswith("Z")
 
 
+def test_of_a_request_with_wrong_fields_only_the_columns_are_kept(
+    served: Served, record: Any, tmp_path: Path
+) -> None:
+    wrong = record | {"age": 3, "overtime": "sometimes", "shoe size": 44}
+    with service(served, tmp_path) as client:
+        assert (
+            client.post("/predict", json=wrong, headers={"x-request-id": "r-1"}).status_code == 400
+        )
+        client.post("/predict_batch", json=[record, record | {"age": 3}, record | {"age": 2}])
+        client.post("/predict", content=b"{")
+    one, many = lines(tmp_path)
+    assert one.pop("time")[:2] == "20"
+    assert one == {
+        "kind": "refused",
+        "request": "r-1",
+        "columns": ["Age", "Overtime", "(unknown)"],
+        "model_digest": served.digests.model,
+        "contract_digest": served.digests.contract,
+    }
+    assert many["columns"] == ["Age"]
+
+
 def test_what_must_not_be_kept_is_not(served: Served, record: Any, tmp_path: Path) -> None:
     with service(served, tmp_path) as client:
         client.post("/predict", json=record, headers={"x-row-id": "4711"})
@@ -101,8 +123,10 @@ def test_what_must_not_be_kept_is_not(served: Served, record: Any, tmp_path: Pat
     assert "4711" not in text
     protected = {column.key for column in served.model.contract.role("protected")}
     assert protected
-    assert not any(protected & set(line["inputs"]) for line in lines(tmp_path))
-    assert len(lines(tmp_path)) == 1
+    kept, refused = lines(tmp_path)
+    assert not protected & set(kept["inputs"])
+    assert (refused["kind"], refused["columns"]) == ("refused", ["Gender"])
+    assert "Female" not in text
 
 
 def test_without_a_salt_nobody_is_named(served: Served, record: Any, tmp_path: Path) -> None:

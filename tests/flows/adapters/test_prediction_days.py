@@ -129,3 +129,19 @@ def test_a_file_that_its_service_removed_meanwhile_is_not_there(
     for file in tmp_path.glob("*.jsonl"):
         file.unlink()
     assert read(served, log, {})[0] == []
+
+
+def test_requests_that_were_refused_are_counted_by_column(served: Served, tmp_path: Path) -> None:
+    record = example(served.model.contract)
+    app, ends = process.start(served, Settings(prediction_log=str(tmp_path)))
+    with client(app) as asked:
+        asked.post("/predict", json=record)
+        asked.post("/predict", json=record | {"age": 3})
+        asked.post("/predict_batch", json=[record | {"age": 3, "overtime": "sometimes"}])
+    for end in ends:
+        end()
+    found, passed = read(served, open_log(str(tmp_path)), {})
+    assert sum(len(block.times) for block in found) == 1
+    assert (passed.refused, passed.fields) == (2, {"Age": 2, "Overtime": 1})
+    _, others = read(served, open_log(str(tmp_path)), {}, "sha256:" + "0" * 64)
+    assert (others.refused, others.others) == (0, 1)

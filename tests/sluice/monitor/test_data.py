@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sluice.model.artifact.reference import Numbers, Reference, Texts
 from sluice.monitor.data import (
@@ -172,3 +174,36 @@ def test_equal_shares_have_no_evidence() -> None:
     assert share_p_value(0, 100, 0, 100) == 1.0
     assert share_p_value(5, 100, 0, 0) == 1.0
     assert share_p_value(50, 100, 90, 100) < 1e-9
+
+
+def test_more_refused_requests_than_before_are_told_with_the_columns() -> None:
+    quiet = [day(at, refused=2, refused_fields={"Age": 2}) for at in range(28)]
+    loud = [day(at, refused=20, refused_fields={"Job": 19, "Age": 3}) for at in range(28, 35)]
+    assert found(*quiet) == []
+    [finding] = found(*quiet, *loud)
+    assert (finding.kind, finding.severity) == ("request", WATCH)
+    assert "were 140 requests, 9.1 % of 1,540 refused requests" in finding.sentence
+    assert "1.0 % is usual. Most of all: Job in 133, Age in 21." in finding.sentence
+
+
+def test_what_is_refused_from_the_first_day_on_is_told_too() -> None:
+    [finding] = found(*[day(at, refused=20, refused_fields={"Job": 20}) for at in range(3)])
+    assert "0.0 % is usual" in finding.sentence
+
+
+def test_days_on_which_nothing_else_was_asked_are_no_silence() -> None:
+    quiet = [day(at) for at in range(28)]
+    name = "2026-02-20"
+    [finding] = found(*quiet, Day(day=name, refused=3_000, refused_fields={"Age": 3_000}))
+    assert (finding.kind, finding.severity) == ("request", ACT)
+    assert name in finding.sentence
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_no_share_that_stays_is_told(before: int, after: int) -> None:
+    days = [day(at, refused=before) for at in range(28)]
+    days += [day(at, refused=after) for at in range(28, 35)]
+    told = [one for one in found(*days) if one.kind == "request"]
+    usual, now = before / (200 + before), after / (200 + after)
+    assert not told or now >= usual + 0.02
+    assert told or now < usual + 0.06
