@@ -55,7 +55,7 @@ class Standing:
     `tip` is the commit at the tip of the branch, empty where there is no repo yet; `proposals` are
     the branches that wait for a person, `help` is the command that would help next. `anchor` says
     how the record of the anchor was edited, and is empty where it was not. `approvals` says which
-    release waits for people, and is empty where none does.
+    release waits for people, or that they rejected it, and is empty where none asked for them.
     """
 
     data: DataNow
@@ -102,9 +102,14 @@ def standing(
 
 
 def _waits(settings: Settings, model: str, live: Live, now: datetime.datetime) -> str:
-    """Which release waits for approvals, and for how many; empty where none does."""
+    """Which release waits for approvals, and for how many, or who rejected it; empty where none
+    asked for any.
+    """
     found = approved.asked(settings, model, live, now.date())
-    return f"release {found.question.release} waits: {found.count.sentence}" if found else ""
+    if found is None:
+        return ""
+    colon = " does not wait any more:" if found.count.rejected else " waits:"
+    return f"release {found.question.release}{colon} {found.count.sentence}"
 
 
 def helps(

@@ -237,6 +237,10 @@ def test_a_rejection_ends_it(scene: Scene, capsys: Capsys) -> None:
     assert "anna@example.com rejected the evidence" in told.sentence
     assert "one branch lacks" in told.sentence
     assert run_approvals(settings.load(), "attrition", as_json=True) == 3
+    capsys.readouterr()
+    assert run_status(settings.load(), "attrition", as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)["approvals"]
+    assert said.startswith("release 1 does not wait any more: anna@example.com rejected the")
     assert live() == ""
 
 
