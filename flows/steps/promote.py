@@ -118,7 +118,9 @@ def write(proven: Proven, image: Imaged, prefect_run: str) -> Written:
         put = put_back(request, image, proven.files)
         sentence = f"{LIVE}; put back in the registry: {put}" if put else LIVE
         tip = request.live.tip if request.live else ""
-        return Written("already there", sentence, tip, proven.number)
+        # The number of the release that is live: this one wrote nothing.
+        number = request.champion.release if request.champion else proven.number
+        return Written("already there", sentence, tip, number)
     evidence = _keep_evidence(request, image, proven.files)
     entry = ImageEntry(local_image(request.model), request.image, image.tag, image.digest)
     where = manifest_repo.apart(request.settings)

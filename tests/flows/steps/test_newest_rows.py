@@ -135,7 +135,7 @@ def test_rows_that_the_champion_may_have_seen_are_left_out(
     releases.enter(story, tools)
     told = releases.release()
     assert told.outcome["outcome"] in ("hold", "refused")
-    assert said in told.said
+    assert said in told.outcome["sentence"]
 
 
 def test_a_policy_by_time_needs_a_column_of_times(
