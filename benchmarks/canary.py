@@ -2,18 +2,21 @@
 
 Streams are drawn, and judged by the judge's own code at every look, under the policy that ships:
 every measure at its part of the level. Printed beside it, on the same streams, are what is often
-done in its place: a z test at each look, and "more than 10 points apart".
+done in its place: a z test at each look, "more than 10 points apart", and PSI > 0.1; of two worlds
+docs/canary.svg is drawn.
 
     python -m benchmarks.canary [--streams 2000]
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from benchmarks.picture import draw_canary
+from flows.project.root import ROOT
 from sluice.canary import bets
 from sluice.canary.counts import BINS, SECONDS, Blocks, Layout, Side
 from sluice.canary.judge import Case, judge
@@ -24,6 +27,10 @@ TIERS = ("low", "medium", "high")
 _EDGES = np.array([0.3, 0.6])  # between the tiers; the last begins where rows are flagged
 FLAGGED = 0.3  # share of rows that stable flags
 LOOKS, REQUESTS = 60, 200  # requests of both versions in a look
+# What takes a canary back: the judge, and what is usual beside it.
+JUDGE, Z_TEST, TEN_POINTS, PSI = "the judge", "z at each look", "10 points apart", "PSI > 0.1"
+WAYS = (JUDGE, Z_TEST, TEN_POINTS, PSI)
+DRAWN = ("same model, 5 %", "+15 points, 5 %")  # the worlds of the picture
 UPLOAD = 0.1  # share of the requests that are 500 rows of one department, where there are any
 
 
@@ -56,7 +63,10 @@ WORLDS = (
 @dataclass(frozen=True)
 class Found:
     """Shares of the streams that were taken back and passed; median requests of the canary until
-    then, and the shares that two usual ways would have taken back.
+    then, and the shares that three usual ways would have taken back.
+
+    `first` has for the judge and each of these the first look that takes a stream back, the first
+    one being 1; infinite where none does.
     """
 
     taken_back: float
@@ -64,33 +74,48 @@ class Found:
     passed: float
     z_test: float
     ten_points: float
+    psi: float
+    first: Mapping[str, np.ndarray]
 
 
 def run(world: World, streams: int, policy: CanaryPolicy, seed: int = 1) -> Found:
     """Draw streams of a world, and judge each."""
     random = np.random.default_rng(seed)
-    until, passed, by_z, by_points = [], 0, 0, 0
+    until, passed = [], 0
+    first: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(streams):
         blocks = _stream(world, random)
         expected = _foretold(world, random)
         case = Case(blocks, Layout(TIERS), world.weight, policy, expected)
-        by_z += _z_test(blocks)
-        by_points += _ten_points(blocks)
+        first[Z_TEST].append(_earliest(_z_test(blocks)))
+        first[TEN_POINTS].append(_earliest(_ten_points(blocks)))
+        first[PSI].append(_earliest(_psi(blocks)))
         verdict = judge(case)
         passed += verdict.verdict == "pass"
+        look = _until(case) if verdict.verdict == "fail" else np.inf
+        first[JUDGE].append(look)
         if verdict.verdict == "fail":
-            until.append(_until(case))
+            until.append(int(blocks.canary.requests[: int(look)].sum()))
+    ends = {way: np.array(looks, dtype=float) for way, looks in first.items()}
+    shares = {way: float(np.isfinite(looks).mean()) for way, looks in ends.items()}
     return Found(
-        len(until) / streams,
+        shares[JUDGE],
         float(np.median(until)) if until else float("nan"),
         passed / streams,
-        by_z / streams,
-        by_points / streams,
+        shares[Z_TEST],
+        shares[TEN_POINTS],
+        shares[PSI],
+        ends,
     )
 
 
+def _earliest(says: np.ndarray) -> float:
+    """The first look of which this is so; infinite for none."""
+    return float(says.argmax() + 1) if says.any() else np.inf
+
+
 def _until(case: Case) -> int:
-    """Requests of the canary up to the first look that fails, which later looks still do."""
+    """The first look that fails, which later looks still do."""
     low, high = 0, LOOKS
     while high - low > 1:
         middle = (low + high) // 2
@@ -99,7 +124,7 @@ def _until(case: Case) -> int:
             high = middle
         else:
             low = middle
-    return int(case.blocks.canary.requests[:high].sum())
+    return high
 
 
 def _first(blocks: Blocks, looks: int) -> Blocks:
@@ -173,19 +198,31 @@ def _change(one: np.ndarray, other: np.ndarray, rows: int) -> Change:
     return Change(float(first - second), float(1.96 * spread))
 
 
-def _z_test(blocks: Blocks) -> bool:
-    """Whether a test at 5 % at each look ever tells both versions apart."""
+def _z_test(blocks: Blocks) -> np.ndarray:
+    """At which looks a test at 5 % tells both versions apart."""
     one, of_one, other, of_other = _sums(blocks)
     both = (one + other) / (of_one + of_other)
     spread = np.sqrt(both * (1 - both) * (1 / of_one + 1 / of_other))
     apart = np.abs(one / of_one - other / of_other)
-    return bool((apart > stats.norm.isf(0.025) * np.maximum(spread, 1e-9)).any())
+    return np.asarray(apart > stats.norm.isf(0.025) * np.maximum(spread, 1e-9))
 
 
-def _ten_points(blocks: Blocks) -> bool:
-    """Whether both ever lie more than 10 points apart, from the first look on."""
+def _ten_points(blocks: Blocks) -> np.ndarray:
+    """At which looks both lie more than 10 points apart."""
     one, of_one, other, of_other = _sums(blocks)
-    return bool((np.abs(one / of_one - other / of_other) > 0.1).any())
+    return np.asarray(np.abs(one / of_one - other / of_other) > 0.1)
+
+
+def _psi(blocks: Blocks) -> np.ndarray:
+    """At which looks the PSI of the probabilities in tenths is above 0.1, as it is commonly
+    computed: an empty bin counts as 0.0001.
+    """
+    shares = []
+    for side in (blocks.canary, blocks.stable):
+        counts = np.cumsum(side.bins[:, :BINS], axis=0).reshape(LOOKS, 10, -1).sum(axis=2)
+        shares.append(np.maximum(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), 1e-4))
+    one, other = shares
+    return np.asarray(((one - other) * np.log(one / other)).sum(axis=1) > 0.1)
 
 
 def _sums(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -226,14 +263,18 @@ def main(words: Sequence[str] | None = None) -> None:
     ):
         print(f"{name:<46}   {alone(weight, change, tolerance, streams)}", flush=True)
     head = f"{'the policy that ships':<46}{'taken back':>10}{'after':>8}{'passed':>9}"
-    print(f"\n{head}{'z test':>9}{'10 points':>11}")
+    print(f"\n{head}{'z test':>9}{'10 points':>11}{'PSI':>8}")
+    drawn = {}
     for world in WORLDS:
         found = run(world, streams, CanaryPolicy())
+        if world.name in DRAWN:
+            drawn[world.name] = found.first
         print(
             f"{world.name:<46}{found.taken_back:>10.1%}{found.until_then:>8.0f}"
-            f"{found.passed:>9.1%}{found.z_test:>9.1%}{found.ten_points:>11.1%}",
+            f"{found.passed:>9.1%}{found.z_test:>9.1%}{found.ten_points:>11.1%}{found.psi:>8.1%}",
             flush=True,
         )
+    draw_canary(ROOT / "docs" / "canary.svg", drawn, LOOKS)
 
 
 if __name__ == "__main__":

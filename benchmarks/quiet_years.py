@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from benchmarks.picture import draw_monitor
+from flows.project.root import ROOT
 from sluice.model.artifact.reference import Numbers, Reference, Texts, rows_from
 from sluice.monitor import quality
 from sluice.monitor.data import answer_findings, data_findings
@@ -231,13 +233,16 @@ def group_delays(
     return _weeks_after(evidence >= 10 / (level * GROUPS), week)
 
 
-def weekly_limits(random: np.random.Generator, draws: int) -> float:
-    """How many quiet years have a week whose 95 % limit lies below the promise less two points."""
+def weekly_limits(random: np.random.Generator, draws: int) -> np.ndarray:
+    """The first week of quiet years whose 95 % limit lies below the promise less two points, shape
+    (draws,); infinite where there is none.
+    """
     promised = random.binomial(HOLDOUT, PREVALENCE * RECALL_TRUE, draws) / (HOLDOUT * PREVALENCE)
     trials = random.poisson(POSITIVES, (draws, WEEKS))
     hits = random.binomial(trials, RECALL_TRUE)
     upper = scipy.stats.beta.ppf(0.95, hits + 1, trials - hits)
-    return float((upper < promised[:, None] - 0.02).any(axis=1).mean())
+    below = upper < promised[:, None] - 0.02
+    return np.where(below.any(axis=1), below.argmax(axis=1) + 1.0, np.inf)
 
 
 def _bars(
@@ -270,8 +275,10 @@ def main(years: int = YEARS) -> None:
         watches += any(finding.severity == WATCH for finding in found)
     print(f"quiet years: {years}, act {acts / years:.1%}, watch {watches / years:.1%}")
     random = np.random.default_rng(10_000)
-    share = weekly_limits(random, 10 * years)
+    weekly = weekly_limits(random, 10 * years)
+    share = np.isfinite(weekly).mean()
     print(f"weekly 95 % limits instead: {share:.1%} of the years raise an alarm")
+    _draw(random, weekly, level, tolerance)
     for positives in (POSITIVES, POSITIVES * PREVALENCE):
         for by, within in ((0.07, 8), (0.10, 6)):
             for week in (0, 26):
@@ -281,6 +288,18 @@ def main(years: int = YEARS) -> None:
     for week in (0, 26):
         after = group_delays(random, 0.10, week, 10 * years, level, policy.monitor.group_tolerance)
         _print(f"one group of ten, 10% in week {week}", after, 52 - week)
+
+
+def _draw(random: np.random.Generator, weekly: np.ndarray, level: float, tolerance: float) -> None:
+    """When alarms are raised by recall, in years in which nothing changes and after a fall."""
+    draws = len(weekly)
+    ours = delays(random, quiet(), 0, draws, level, tolerance)
+    falls = {
+        f"by {100 * by:.0f} points": delays(random, falling(by, 0), 0, draws, level, tolerance)
+        for by in (0.10, 0.07)
+    }
+    quiet_years = {"the monitor": ours, "weekly 95 % limits": weekly}
+    draw_monitor(ROOT / "docs" / "monitor.svg", quiet_years, falls, WEEKS)
 
 
 def _print(name: str, after: np.ndarray, within: int) -> None:
