@@ -108,8 +108,8 @@ def _waits(settings: Settings, model: str, live: Live, now: datetime.datetime) -
     found = approved.asked(settings, model, live, now.date())
     if found is None:
         return ""
-    colon = " does not wait any more:" if found.count.rejected else " waits:"
-    return f"release {found.question.release}{colon} {found.count.sentence}"
+    waits = "does not wait any more" if found.count.rejected else "waits"
+    return f"release {found.question.release} {waits}: {found.count.sentence}"
 
 
 def helps(

@@ -139,8 +139,8 @@ def _refused(days: Sequence[Day]) -> list[Finding]:
         named.update(day.refused_fields)
     shown = ", ".join(f"{name} in {count:,}" for name, count in named.most_common(_NAMED))
     sentence = (
-        f"Refused for their fields in the seven days up to {week[-1].day} were {refused:,}"
-        f" requests, {percent(refused / of, 1)} of {of:,} refused requests and answered rows;"
+        f"In the seven days up to {week[-1].day}, {refused:,} requests were refused for their"
+        f" fields: {percent(refused / of, 1)} of {of:,} refused requests and answered rows;"
         f" {percent(usual, 1)} is usual. Most of all: {shown}."
     )
     severity = ACT if refused / of >= _FLOODED else WATCH

@@ -182,7 +182,7 @@ def test_more_refused_requests_than_before_are_told_with_the_columns() -> None:
     assert found(*quiet) == []
     [finding] = found(*quiet, *loud)
     assert (finding.kind, finding.severity) == ("request", WATCH)
-    assert "were 140 requests, 9.1 % of 1,540 refused requests" in finding.sentence
+    assert "140 requests were refused for their fields: 9.1 % of 1,540" in finding.sentence
     assert "1.0 % is usual. Most of all: Job in 133, Age in 21." in finding.sentence
 
 
