@@ -146,7 +146,7 @@ def _require_host(scheme: str, authority: str) -> None:
         )
     if port and not (port.isdecimal() and 0 < int(port) < _PORTS):
         raise UsageError(
-            "the port of the manifest repo is not one that there is; a number from 1 to"
+            "the port of the manifest repo is out of range or no number; a number from 1 to"
             f" {_PORTS - 1} is required",
             _WRITE,
         )
