@@ -14,6 +14,10 @@ from sluice.errors import SluiceError, UsageError
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
+# Tries of each call after its first: Prefect on SQLite refuses one of two that write at once, and
+# a call that fails here ends the command. The first answer has shown that the server is there.
+_TRIES_MORE = 5
+
 
 class Registered(Struct, frozen=True):
     """The work pool, the deployments, those that were paused because their model is gone, the
@@ -62,11 +66,14 @@ def register_at(url: str, settings: Settings) -> Registered:
 def _register(client: "SyncPrefectClient", settings: Settings, url: str) -> Registered:
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+    tries = max(_TRIES_MORE, PREFECT_CLIENT_MAX_RETRIES.value())
     try:
-        made = deployments.register(client, settings)
-        paused = deployments.pause_others(client, settings, made)
-        told = automations.register(client, settings, made)
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: tries}):
+            made = deployments.register(client, settings)
+            paused = deployments.pause_others(client, settings, made)
+            told = automations.register(client, settings, made)
     except (HTTPError, PrefectException) as error:
         raise SluiceError(
             f"the Prefect server at {url} did not take the deployments: {error}",

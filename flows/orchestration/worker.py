@@ -70,6 +70,9 @@ def _start(place: Place) -> server.Starting:
     env = {
         "PREFECT_API_URL": f"{place.url}/api",
         "PREFECT_WORKER_QUERY_SECONDS": "3",
+        # Its server is here, on SQLite: where two write at once, one is refused and has to ask
+        # again. The two tries more of `prefect_server.prepare` are for a server that may be gone.
+        "PREFECT_CLIENT_MAX_RETRIES": "5",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         **python.importing(ROOT),
     }

@@ -102,13 +102,13 @@ def test_every_deployment_is_there_with_one_run_at_a_time(up: Up) -> None:
 def test_the_schedule_fires_and_act_is_red(up: Up) -> None:
     end = time.monotonic() + 150
     acted: list[FlowRun] = []
-    while not acted:
+    while not acted:  # those that another test began by hand do not count
         assert time.monotonic() < end
-        acted = [run for run in up.client.read_flow_runs() if run.state_name == "Act"]
+        runs = up.client.read_flow_runs()
+        acted = [run for run in runs if run.auto_scheduled and run.state_name == "Act"]
         time.sleep(0.5)
     run = acted[-1]
     assert run.state is not None
-    assert run.auto_scheduled
     assert run.state.is_failed()
     assert run.name == "attrition: act"
     assert {"attrition", "ACT", "production"} <= set(run.tags)

@@ -127,8 +127,11 @@ def running(story: Story, webhook: Webhook, tools: str, folder: Path, **given: s
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
         from prefect.client.orchestration import SyncPrefectClient
+        from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-        with SyncPrefectClient(api=f"{url}/api") as client:
+        # Runs and schedules write beside the test, and SQLite refuses one of two at once.
+        patient = temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 5})
+        with patient, SyncPrefectClient(api=f"{url}/api") as client:
             yield Up(url, log.read_text(), webhook, story, client, words)
 
 
