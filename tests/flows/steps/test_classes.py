@@ -310,7 +310,7 @@ def nobody() -> tuple[str, str]:
 def test_power_tells_of_the_mean_and_of_each_class(
     entered: Story, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given, usual = settings.load(), Question(None, (), 0.1)
+    given, usual = settings.load(), Question()
     assert run_power(given, NAME, None, usual, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in told["classes"]] == list(parcels.CLASSES)
@@ -321,4 +321,4 @@ def test_power_tells_of_the_mean_and_of_each_class(
     assert "mean recall" in out
     assert "positives" not in out
     with pytest.raises(UsageError, match="--positives is 70 and the target has 3 classes"):
-        run_power(given, NAME, None, Question(70, (), 0.1), as_json=False)
+        run_power(given, NAME, None, Question(positives=70), as_json=False)

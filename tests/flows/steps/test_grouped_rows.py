@@ -108,7 +108,7 @@ def test_power_counts_rows_of_a_group_as_one(
     grouped: Story, tools: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     releases.enter(grouped, tools)
-    asked = Question(None, (), 0.1)
+    asked = Question()
     assert run_power(settings.load(), "attrition", None, asked, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["grouped_by"] == "Household"

@@ -4,6 +4,7 @@ evidence says.
 
 import datetime
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from flows.cli.releases.plan import run_plan
 from flows.cli.releases.status import run_status
 from flows.cli.releases.validate import run_validate
 from flows.decision.scores_file import read_scores, write_scores
+from flows.drills.gate.command import drill_gate
 from flows.engine.request import begin
 from flows.evidence.page import summary_markdown
 from flows.facts.step_files import METRICS, MODEL, SCORES
@@ -277,10 +279,50 @@ def test_what_does_not_know_numbers_says_so_and_is_named_beforehand(
     entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = settings.load()
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice power`"):
-        run_power(given, NAME, None, Question(None, (), 0.1), as_json=False)
+    with pytest.raises(UsageError, match=r"the target is a number, and `sluice drill gate`"):
+        drill_gate(given, NAME, None, as_json=False)
     capsys.readouterr()
     assert run_validate(given, NAME, None, None, as_json=False) == 0
-    assert "The target is a number. Not yet for it:" in capsys.readouterr().err
+    assert "The target is a number. Not yet for it: sluice drill gate." in capsys.readouterr().err
     run_plan(given, NAME, None, as_json=False, cache=True)
-    assert "sluice power" in capsys.readouterr().err
+    assert "sluice drill gate" in capsys.readouterr().err
+
+
+def test_power_tells_of_skill_and_of_the_error_in_its_unit(
+    entered: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.load()
+    assert run_power(given, NAME, None, Question(), as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    whole, *zones = told["groups"]
+    assert (whole["name"], sum(zone["rows"] for zone in zones)) == ("all", whole["rows"])
+    assert whole["at_level"] < whole["at_use"] < min(zone["at_use"] for zone in zones)
+    assert run_power(given, NAME, None, Question(differences=(0.02,)), as_json=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    gain = f"{whole['at_use']:.4f} or more, which is {whole['at_use'] * told['unit_error']:.4f}"
+    assert f"finds gains in skill of {gain}" in said
+    assert "min of mean absolute error" in said
+    assert "positives" not in said
+    few = Question(rows=whole["rows"], spread=0.2)
+    assert run_power(given, NAME, None, few, as_json=True) == 0
+    half = json.loads(capsys.readouterr().out)
+    assert half["groups"][0]["at_use"] == pytest.approx(whole["at_use"] / 2)
+    assert half["unit_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("question", "what"),
+    [
+        (Question(positives=70), "--positives is 70 and the target is a number"),
+        (Question(discordant=0.2), "--discordant is 0.2 and the target is a number"),
+        (Question(differences=(1.5,)), "--difference is 1.5; a gain in skill above 0 and up to 1"),
+        (Question(spread=0.0), "--spread is 0; a number above 0 is required"),
+        (Question(spread=float("nan")), "--spread is nan; a number above 0 is required"),
+        (Question(rows=0), "--rows is 0; at least 1 is required"),
+    ],
+)
+def test_what_power_cannot_be_asked_of_a_number(
+    entered: Story, question: Question, what: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(what)):
+        run_power(settings.load(), NAME, None, question, as_json=False)

@@ -84,34 +84,44 @@ def test_a_number_that_makes_no_sense_is_usage(
     ("question", "what", "fix"),
     [
         (
-            Question(0, (), 0.1),
+            Question(positives=0),
             "--positives is 0; at least 1 is required",
             "Write how many positives the holdout would have.",
         ),
         (
-            Question(-5, (), 0.1),
+            Question(positives=-5),
             "--positives is -5; at least 1 is required",
             "Write how many positives the holdout would have.",
         ),
         (
-            Question(None, (), 0.0),
+            Question(discordant=0.0),
             "--discordant is 0; a share above 0 and up to 1 is required",
             "Write a share of the positives, such as 0.1.",
         ),
         (
-            Question(100, (), 0.1, 1.0),
+            Question(positives=100, prevalence=1.0),
             "--prevalence is 1; a share between 0 and 1 is required",
             "Write the share of positives in the holdout, such as 0.48.",
         ),
         (
-            Question(None, (), 0.1, 0.5),
+            Question(prevalence=0.5),
             "--prevalence is given without --positives; both describe an assumed holdout",
             "Write --positives too; the model's own holdout is counted.",
         ),
         (
-            Question(None, (0.01, 0.2), 0.1),
+            Question(differences=(0.01, 0.2)),
             "--difference is 0.2; a gain above 0 and up to 0.1 is required",
             "The limit is --discordant, or less where most rows are positives.",
+        ),
+        (
+            Question(rows=100),
+            "--rows is 100 and the target is no number",
+            "Leave it out: --positives and --discordant are for classes.",
+        ),
+        (
+            Question(spread=0.3),
+            "--spread is 0.3 and the target is no number",
+            "Leave it out: --positives and --discordant are for classes.",
         ),
     ],
 )
@@ -129,6 +139,6 @@ def test_a_refusal_says_the_value_the_limit_and_what_to_do(
 )
 @settings(deadline=None)
 def test_no_share_outside_of_its_limits_is_taken(discordant: float) -> None:
-    question = Question(100, (), discordant)
+    question = Question(positives=100, discordant=discordant)
     with pytest.raises(UsageError, match="--discordant is "):
         run_power(Settings(), "attrition", None, question, as_json=True)
