@@ -101,9 +101,9 @@ def decide_folder(
     it.
     """
     if named.classes:
-        return _decide_classes(folder, policy, standing, named, named.classes)
+        return _decide_classes(folder, policy, standing, named, named.classes, without)
     if named.number:
-        return _decide_number(folder, policy, standing, named, named.number)
+        return _decide_number(folder, policy, standing, named, named.number, without)
     holdout, facts = _read(folder, standing, named)
     metrics = parse_json((folder / METRICS).read_bytes(), METRICS)
     return decide(metrics, holdout, facts, policy, words=named.words, without=without)
@@ -122,7 +122,12 @@ def rules_on_validation(
 
 
 def _decide_classes(
-    folder: Path, policy: GatePolicy, standing: "Standing", named: Named, several: Several
+    folder: Path,
+    policy: GatePolicy,
+    standing: "Standing",
+    named: Named,
+    several: Several,
+    without: Collection[str],
 ) -> Verdict:
     case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
     scores = read_scores((folder / SCORES).read_bytes())
@@ -142,11 +147,16 @@ def _decide_classes(
         part=named.part,
     )
     facts = _facts(case, standing, named)
-    return decide_classes(metrics, holdout, facts, policy, several.policy, named.words)
+    return decide_classes(metrics, holdout, facts, policy, several.policy, named.words, without)
 
 
 def _decide_number(
-    folder: Path, policy: GatePolicy, standing: "Standing", named: Named, number: Number
+    folder: Path,
+    policy: GatePolicy,
+    standing: "Standing",
+    named: Named,
+    number: Number,
+    without: Collection[str],
 ) -> Verdict:
     case = read_json((folder / CASE).read_bytes(), CaseFile, CASE)
     scores = read_scores((folder / SCORES).read_bytes())
@@ -167,7 +177,7 @@ def _decide_number(
         part=named.part,
     )
     facts = _facts(case, standing, named)
-    return decide_number(metrics, holdout, facts, policy, number.policy, named.words)
+    return decide_number(metrics, holdout, facts, policy, number.policy, named.words, without)
 
 
 def _answering(opponent: Opponent | None, scores: np.ndarray | None) -> Answering | None:

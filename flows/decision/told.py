@@ -16,6 +16,7 @@ that look at no label, and all other rules on the validation rows, which decide 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -93,7 +94,8 @@ def scored(metrics: "Metrics | ClassMetrics | NumberMetrics", policy: "GatePolic
     if policy.worded:
         return Scored(rows)
     if isinstance(metrics.holdout, NumberMeasures):
-        return Scored(rows, skill=metrics.holdout.skill)
+        skill = metrics.holdout.skill
+        return Scored(rows, skill=skill if math.isfinite(skill) else None)
     return Scored(rows, metrics.holdout.recall, metrics.holdout.precision)
 
 

@@ -134,18 +134,19 @@ def _work(folder: Path, case: "Case") -> Scored:
     candidate = _load(case.candidate.trained.folder / MODEL)
     facts = _row_facts(case.request.contract, train, compared)
     judged = _judge(case, candidate, opponents, train, compared, facts)
-    metrics = _measured(case, candidate, judged.scores)
+    metrics = measured(case, candidate, judged.scores)
     _write(folder, judged, metrics)
     if case.request.policy.gate.worded:
         (folder / ON_VALIDATION).mkdir(exist_ok=True)
         beside = _judge_validation(case, candidate, opponents, train)
-        _write(folder / ON_VALIDATION, beside, _measured(case, candidate, beside.scores))
+        _write(folder / ON_VALIDATION, beside, measured(case, candidate, beside.scores))
     return told.scored(metrics, case.request.policy.gate)
 
 
-def _measured(
+def measured(
     case: "Case", candidate: Model, scores: Scores
 ) -> Metrics | ClassMetrics | NumberMetrics:
+    """What the candidate is worth on the rows that these scores are of."""
     if case.request.contract.target.quantity:
         return number_metrics_of(case, scores)
     if candidate.weights:

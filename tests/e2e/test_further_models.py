@@ -3,6 +3,7 @@ rows, the service that answers, and a prediction from a file.
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,9 @@ def test_it_is_released_served_and_asked(
     assert str(served["model"]).startswith(f"{model}:")
     status = done(place, ".venv/bin/sluice status", **given | {"SLUICE_MODEL": model})
     assert status.last.startswith(f"Live: release 1 of {model}, since ")
+    tried = done(place, f".venv/bin/sluice drill gate --model {model}", **given)
+    [caught] = re.findall(r"^(\d+) of \1 faults caught in ", tried.last)
+    assert int(caught) > 100
     with capsys.disabled():
         print(f"\nmake demo MODEL={model}: {ended.seconds:.0f} s ({ended.computing:.0f} computing)")
 

@@ -66,7 +66,6 @@ def run_plan(
     from flows.orchestration.plan import plan
     from flows.orchestration.real_tools import real_tools
     from flows.project import homes
-    from flows.project.one_class import not_yet
     from flows.views import terminal
     from flows.views.progress import working
     from flows.views.releases import plan as view
@@ -76,8 +75,6 @@ def run_plan(
     with working("Look up each step"):
         request = begin(settings, real_tools(), model, data, cache=cache)
         planned = plan_fleet(request, each) if each else plan(request)
-    if missing := not_yet(request.contract):
-        terminal.note(missing)
     document = {
         "model": model,
         "steps": [_document(step) for step in planned.steps],

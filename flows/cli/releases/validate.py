@@ -37,7 +37,6 @@ def run_validate(
     """Print what is wrong with the data; 3 where they are refused."""
     from flows.engine.request import begin
     from flows.orchestration.real_tools import real_tools
-    from flows.project.one_class import not_yet
     from flows.views import findings as view
     from flows.views.progress import working
     from gx.freshness import Asked, with_freshness
@@ -73,8 +72,6 @@ def run_validate(
         print(json.dumps(dict(report.counts()), indent=1))
     else:
         view.show(report)
-    if missing := not_yet(run.contract):
-        say(missing)
     return 3 if report.refused else 0
 
 

@@ -16,7 +16,14 @@ from flows.adapters.git import git
 from flows.decision import anchor_move
 from flows.drills.gate import forgeries
 from flows.drills.gate.forgeries import Forgery, Signing
-from flows.drills.gate.made_release import TAG, Quality, release
+from flows.drills.gate.made_release import (
+    CLASSES,
+    NUMBER,
+    ONE_CLASS,
+    TAG,
+    Quality,
+    release,
+)
 from flows.gitops import manifest_repo
 from flows.project.settings import Settings
 from sluice.errors import Refused, SluiceError, UsageError
@@ -29,7 +36,13 @@ _FILE = f"overrides/{_MODEL}/anchor.toml"
 _STATE = f"state/{_MODEL}/anchor.json"
 _MALLORY = "Mallory <mallory@example.com>"
 _BEYOND = 0.05  # how much further than it may a release falls
-_HONEST, *_FALLING = ("as good", "recall", "precision", "calibration", "group")
+_HONEST = "as good"
+# What a release may fall in, by the kind of target; the first is bounded by `recall_fall`.
+_FALLING = {
+    ONE_CLASS: ("recall", "precision", "calibration", "group"),
+    CLASSES: ("recall", "precision", "group"),
+    NUMBER: ("skill", "group"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,15 +65,23 @@ class AnchorMove:
     attack: Callable[[World], World]
 
 
-def anchor_moves() -> Iterator[AnchorMove]:
-    """All of them."""
+def anchor_moves(target: str = ONE_CLASS) -> Iterator[AnchorMove]:
+    """All of them, for a kind of target as `made_release` names it."""
+    first, *_ = falling = _FALLING[target]
     yield AnchorMove("the anchor moved without a signed file", _HONEST, _no_file)
     for forgery in forgeries.forgeries():
         yield AnchorMove(f"the anchor moved, and {forgery.name}", _HONEST, _forging(forgery))
-    for measure in _FALLING:
+    for measure in falling:
         yield AnchorMove(f"the anchor moved to a {measure} beyond the bound", measure, _nothing)
-    yield AnchorMove("the bound of a fall widened by the own branch", "recall", _wider)
-    yield AnchorMove("a fall hidden by an edited record of the anchor", "recall", _edited)
+    yield AnchorMove("the bound of a fall widened by the own branch", first, _wider)
+    yield AnchorMove("a fall hidden by an edited record of the anchor", first, _edited)
+
+
+def target_of(policy: Policy) -> str:
+    """The kind of target that a policy is for."""
+    if policy.number:
+        return NUMBER
+    return CLASSES if policy.classes else ONE_CLASS
 
 
 def begun(policy: str, folder: Path) -> World:
@@ -69,7 +90,8 @@ def begun(policy: str, folder: Path) -> World:
     Raises NotHere where this machine cannot sign, SluiceError where an honest move does not go
     through: then no attack would prove anything.
     """
-    signing = _signing(folder)
+    read = load_policy(policy)
+    signing = _signing(folder, target_of(read))
     settings = Settings(
         home=folder,
         project=signing.project,
@@ -79,37 +101,37 @@ def begun(policy: str, folder: Path) -> World:
         overlay="production",
         mode="push",
     )
-    there = World(settings, signing, load_policy(policy))
+    there = World(settings, signing, read)
     made = folder / "made"
     if not made.exists():
         shutil.rmtree(folder, ignore_errors=True)
         forgeries.signed(signing, {_POLICY: policy})
         manifest_repo.seed(settings)
-        anchor = Quality()
+        anchor = Quality(target_of(there.policy))
         release(settings, _MODEL, 1, anchor)
-        for number, falls in enumerate((_HONEST, *_FALLING), 2):
+        for number, falls in enumerate((_HONEST, *_FALLING[anchor.target]), 2):
             release(settings, _MODEL, number, _fallen(anchor, falls, there.policy))
         _carry_out(copied(there, folder.with_name(f"{folder.name} honest")), _HONEST)
         made.touch()
     return there
 
 
-def _signing(folder: Path) -> Signing:
-    text = _text(_HONEST)
+def _signing(folder: Path, target: str) -> Signing:
+    text = _text(_HONEST, target)
     return Signing(folder / "project", folder / "keys", path=_FILE, text=text)
 
 
-def _text(falls: str) -> str:
+def _text(falls: str, target: str) -> str:
     """The file that Anna signs."""
     return (
-        f'anchor = "{_tag(falls)}"\ninstead_of = "{TAG.format(1)}"\nreason = "a drill"\n'
+        f'anchor = "{_tag(falls, target)}"\ninstead_of = "{TAG.format(1)}"\nreason = "a drill"\n'
         "expires = 2099-12-31\n"
     )
 
 
-def _tag(falls: str) -> str:
+def _tag(falls: str, target: str) -> str:
     """The tag of the release that falls so."""
-    return TAG.format(2 + (_HONEST, *_FALLING).index(falls))
+    return TAG.format(2 + (_HONEST, *_FALLING[target]).index(falls))
 
 
 def _fallen(anchor: Quality, falls: str, policy: Policy) -> Quality:
@@ -118,6 +140,7 @@ def _fallen(anchor: Quality, falls: str, policy: Policy) -> Quality:
     worse = {
         _HONEST: anchor,
         "recall": replace(anchor, recall=anchor.recall - bounds.recall_fall - _BEYOND),
+        "skill": replace(anchor, recall=anchor.recall - bounds.recall_fall - _BEYOND),
         "precision": replace(anchor, precision=anchor.precision - bounds.precision_fall - _BEYOND),
         "calibration": replace(anchor, gap=anchor.gap + bounds.calibration_fall + _BEYOND),
         "group": replace(anchor, group=anchor.group - bounds.group_fall - _BEYOND),
@@ -129,7 +152,8 @@ def copied(there: World, folder: Path) -> World:
     """The same world in a folder of its own, to be attacked there."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(there.settings.home, folder, symlinks=True)
-    signing = replace(_signing(folder), text=there.signing.text, ref=there.signing.ref)
+    own = _signing(folder, target_of(there.policy))
+    signing = replace(own, text=there.signing.text, ref=there.signing.ref)
     settings = there.settings.model_copy(update={"home": folder, "project": signing.project})
     return replace(there, settings=settings, signing=signing)
 
@@ -149,7 +173,7 @@ def unmoved(move: AnchorMove, there: World) -> str:
 
 def _sign(there: World, falls: str) -> World:
     """Let Anna sign the move to the release that falls so."""
-    signing = replace(there.signing, text=_text(falls))
+    signing = replace(there.signing, text=_text(falls, target_of(there.policy)))
     if signing.text != there.signing.text:
         forgeries.commit(signing, {signing.path: signing.text}, by="anna")
     return replace(there, signing=signing)
@@ -159,7 +183,7 @@ def _carry_out(there: World, falls: str) -> None:
     """Move the anchor as `sluice anchor set` does. Raises SluiceError where it does not move."""
     today = datetime.date(2026, 1, 1)  # any day on which the file holds
     settings = there.settings.model_copy(update={"protected_ref": there.signing.ref})
-    move = anchor_move.prepare(settings, _MODEL, _tag(falls))
+    move = anchor_move.prepare(settings, _MODEL, _tag(falls, target_of(there.policy)))
     written = anchor_move.carry_out(settings, move, today, _silent)
     if written.outcome != "committed":
         raise SluiceError(f"the anchor did not move: {written.sentence}", "This is a fault.")
@@ -206,7 +230,8 @@ def _edited(there: World) -> World:
     with git.clone(there.settings.remote, there.settings.branch) as repo:
         record = json.loads(git.file(repo, _STATE) or b"{}")
         hidden = there.policy.anchor.recall_fall + _BEYOND
-        record["recall"] = round(record["recall"] - hidden, 4)
+        measure = "skill" if there.policy.number else "recall"
+        record[measure] = round(record[measure] - hidden, 4)
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         git.push(repo, git.commit(repo, {_STATE: text.encode()}, "Tidy up\n", _MALLORY))
     return there

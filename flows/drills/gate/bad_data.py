@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sluice.served.contract import Column, Contract
+from sluice.served.quantity import Quantity
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -37,7 +38,10 @@ def data(contract: Contract) -> Iterator[BadData]:
         name = f"{text.name} with its unit behind it"
         yield BadData(name, text.name, "wrong type", _each(text, lambda cell: f"{cell} EUR"))
     yield from _of_cells(contract)
-    yield from _of_target(contract)
+    if contract.target.quantity:
+        yield from _of_number(contract, contract.target.quantity)
+    else:
+        yield from _of_target(contract)
     yield from _of_tables(contract)
 
 
@@ -86,17 +90,30 @@ def _of_cells(contract: Contract) -> Iterator[BadData]:
 
 
 def _of_target(contract: Contract) -> Iterator[BadData]:
-    name, positive = contract.role("target")[0].name, contract.target.positive
+    target = contract.role("target")[0]
+    name, outcomes = target.name, list(contract.target.outcomes)
 
     def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-        labels = (frame[name] == positive).astype(int).astype(str)
-        return frame.assign(**{name: labels})
+        places = [outcomes.index(cell) if cell in outcomes else cell for cell in frame[name]]
+        return frame.assign(**{name: [str(place) for place in places]})
 
-    def all_positive(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(**{name: positive})
+    def all_alike(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(**{name: outcomes[-1]})
 
-    yield BadData("the answer as 0 and 1", name, "unknown category", as_numbers)
-    yield BadData("one answer for all", name, "one class", all_positive)
+    numbers = "0 and 1" if len(outcomes) == 2 else "numbers"
+    if not {str(place) for place, _ in enumerate(outcomes)} & set(outcomes):
+        yield BadData(f"the answer as {numbers}", name, "unknown category", as_numbers)
+    yield BadData("one answer for all", name, "one class", all_alike)
+
+
+def _of_number(contract: Contract, quantity: Quantity) -> Iterator[BadData]:
+    target = contract.role("target")[0]
+    beyond = _every_tenth(target, f"{2 * abs(quantity.high) + 1:g}")
+    yield BadData("outcomes beyond their range", target.name, "out of range", beyond)
+    words = _every_tenth(target, "about average")
+    yield BadData("outcomes in words", target.name, "wrong type", words)
+    same = _each(target, lambda _: f"{quantity.low:g}")
+    yield BadData("one outcome for all", target.name, "constant column", same)
 
 
 def _of_tables(contract: Contract) -> Iterator[BadData]:

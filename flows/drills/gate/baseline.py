@@ -21,23 +21,20 @@ from flows.facts.step_files import MODEL
 from flows.orchestration import pipeline
 from flows.orchestration.plan import LookUp, Missing
 from flows.steps.split import SPLIT
-from sluice.gate.travelling import brier_skill
-from sluice.model.data.split import GROUP, PARTS
+from sluice.model.classes.one_column import best as best_of_classes
+from sluice.model.data.split import PARTS
 from sluice.model.data.table import from_parquet, to_parquet
+from sluice.model.fit.conversion import scores_of
+from sluice.model.number.one_column import best as best_of_number
 from sluice.model.quality import one_column
-from sluice.model.quality.clusters import numbered, of_share
-from sluice.model.quality.metrics import confusion
-from sluice.model.quality.statistics import wilson_low
-from sluice.policy import FIGURES, GatePolicy, load_policy
+from sluice.policy import load_policy
 from sluice.served.encoding import encode, feature_names
-from sluice.served.scoring import open_session, score_matrix
+from sluice.served.scoring import load_model
 
 # A model is needed, and not a good one.
-_QUICK = {"trials": 1, "families": ["logistic_regression"], "folds": 3}
+_QUICK = {"trials": 1, "folds": 3}
+_LINE, _LINE_OF_NUMBER = "logistic_regression", "linear_regression"
 _QUICKLY = {"learning_rate": 0.2, "iterations": 60, "leaves": 8, "smallest_leaf": 50, "l2": 1.0}
-# How far a floor lies below what the model reaches, so that a fault of the rows does not cross it.
-_ROOM = 0.005
-_BEYOND = 0.999  # a floor that no model clears
 _ROWS = 12_000  # training rows that stand for all of them
 
 
@@ -45,7 +42,9 @@ _ROWS = 12_000  # training rows that stand for all of them
 class Ground:
     """The real candidate; the home of its request is a scratch folder.
 
-    The candidate has fewer training rows than it was trained on; `split` has all of them.
+    Scores are probabilities of the positive class, shape (rows,); of several classes those of each,
+    shape (rows, classes); of a number the answers in its unit. The candidate has fewer training
+    rows than it was trained on; `split` has all of them.
     """
 
     candidate: Candidate
@@ -58,7 +57,7 @@ class Ground:
 
     @property
     def request(self) -> Request:
-        """The request, with floors that the real model clears."""
+        """The request; when it is drilled, its floors are ones that the real model clears."""
         return self.candidate.request
 
     @cached_property
@@ -74,7 +73,9 @@ class Ground:
 
     @cached_property
     def labels(self) -> Parts[np.ndarray]:
-        """The labels of each part, 1 for a positive; shape (rows,)."""
+        """The labels of each part, 1 for a positive; of several classes the place of one, of a
+        number the outcome in its unit. Shape (rows,).
+        """
         target = self.request.contract.target.column
         return self.rows.each(lambda columns: columns[target])
 
@@ -94,21 +95,29 @@ class Ground:
         threshold = self.candidate.trained.facts.threshold
         return math.nan if threshold is None else threshold
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """By what the probability of each class is taken, where there are several; else none."""
+        return load_model(self.artifact).weights
+
     @cached_property
     def scores(self) -> np.ndarray:
-        """The scores of the real model on the validation rows; shape (rows,)."""
+        """The scores of the real model on the validation rows."""
         return self.score(self.model)
 
     @cached_property
     def holdout_scores(self) -> np.ndarray:
-        """The scores of the real model on the holdout; shape (rows,)."""
+        """The scores of the real model on the holdout."""
         return self.score_features(self.model, self.matrices.holdout)
 
     @cached_property
     def best_column(self) -> str:
         """The key of the column that says most about the target by itself."""
         contract = self.request.contract
-        name, _ = one_column.best(contract, self.rows.train, self.labels.train, self.rows.holdout)
+        best = best_of_classes if contract.target.several else one_column.best
+        if contract.target.quantity:
+            best = best_of_number
+        name, _ = best(contract, self.rows.train, self.labels.train, self.rows.holdout)
         return next(column.key for column in contract.features if column.name == name)
 
     @cached_property
@@ -119,12 +128,12 @@ class Ground:
         return np.where((matrix % 1 == 0).all(axis=0), weights, 0)
 
     def score(self, model: bytes) -> np.ndarray:
-        """The scores of a model on the validation rows; shape (rows,)."""
+        """The scores of a model on the validation rows."""
         return self.score_features(model, self.matrices.validation)
 
     def score_features(self, model: bytes, matrix: np.ndarray) -> np.ndarray:
-        """The scores of a model on these features; shape (rows,)."""
-        return score_matrix(open_session(model), matrix)
+        """The scores of a model on these features."""
+        return scores_of(model, matrix, self.request.contract.target.quantity)
 
     def flagging(self, model: bytes, share: float) -> float:
         """The threshold at which a model flags this share of the validation rows."""
@@ -135,8 +144,10 @@ class Ground:
         from sluice.model.fit.conversion import convert
         from sluice.model.fit.training import fit
 
-        estimator = fit("gradient_boosting", {**_QUICKLY, **parameters}, features, labels, ())
-        return convert(estimator, features.shape[1])
+        quantity = self.request.contract.target.quantity
+        taught = quantity.shares(labels) if quantity else labels
+        estimator = fit("gradient_boosting", {**_QUICKLY, **parameters}, features, taught, ())
+        return convert(estimator, features.shape[1], quantity)
 
     def columns_of(self, key: str) -> list[int]:
         """The places of a column in the matrix of features; of a date what is made of it alone."""
@@ -152,10 +163,10 @@ class Ground:
         ]
 
 
-def prepare(request: Request, scratch: Path, say: Callable[[str], None] = lambda _: None) -> Ground:
+def real(request: Request, scratch: Path, say: Callable[[str], None] = lambda _: None) -> Ground:
     """Take what a release of these very data did, or do it quickly in the scratch folder.
 
-    Raises what a step raises.
+    Its limits are those of the policy, which the model may not clear. Raises what a step raises.
     """
     settings = request.settings.model_copy(update={"home": scratch})
     away = replace(request, settings=settings, live=None)
@@ -166,7 +177,7 @@ def prepare(request: Request, scratch: Path, say: Callable[[str], None] = lambda
         candidate = pipeline.train(away, Plainly(scratch, away.model))
     split = candidate.split
     candidate = replace(candidate, request=away, split=_shortened(away, split))
-    return _cleared(Ground(candidate, split), say)
+    return Ground(candidate, split)
 
 
 def _released(request: Request) -> Candidate | None:
@@ -175,64 +186,6 @@ def _released(request: Request) -> Candidate | None:
         return pipeline.train(request, LookUp(request))
     except Missing:
         return None
-
-
-def _cleared(ground: Ground, say: Callable[[str], None]) -> Ground:
-    """The ground with floors that its model clears as a first release must.
-
-    Behind a floor that is missed already no other fault shows.
-    """
-    request = ground.request
-    gate = _in_floors(request.policy.gate)
-    floors: dict[str, float] = {}
-    for name, reached in _reached(ground).items():
-        floors[name] = min(getattr(gate, name), max(reached - _ROOM, _ROOM))
-    lowered = [name for name, floor in floors.items() if floor < getattr(gate, name)]
-    if lowered:
-        say(f"the model does not clear {' and '.join(lowered)} well enough: lowered for the drill")
-    within_reach = replace(
-        gate,
-        recall_floor=floors["recall_floor"],
-        precision_floor=floors["precision_floor"],
-        lift_floor=floors["lift_floor"],
-        brier_skill_floor=floors["brier_skill_floor"],
-    )
-    policy = replace(request.policy, gate=within_reach)
-    candidate = replace(ground.candidate, request=replace(request, policy=policy))
-    return replace(ground, candidate=candidate)
-
-
-def _in_floors(gate: GatePolicy) -> GatePolicy:
-    """The gate with floors alone, out of any model's reach where it states costs in their place:
-    they are lowered to what the model clears. Drills of the costs state theirs themselves.
-    """
-    gate = replace(gate, told=FIGURES)  # a HOLD may then replace a champion, which is drilled too
-    if not gate.costed:
-        return gate
-    return replace(
-        gate,
-        cost_of_a_miss=0.0,
-        cost_of_a_false_alarm=0.0,
-        recall_floor=gate.recall_floor or _BEYOND,
-        precision_floor=gate.precision_floor or _BEYOND,
-    )
-
-
-def _reached(ground: Ground) -> dict[str, float]:
-    """What the real model is sure to reach on the holdout, for each floor of the policy."""
-    labels, level = ground.labels.holdout, ground.request.policy.gate.level
-    counts = confusion(labels, ground.holdout_scores >= ground.threshold)
-    clusters = numbered(ground.rows.holdout.get(GROUP))
-    flagged, positive = ground.holdout_scores >= ground.threshold, labels == 1
-    designs = of_share(positive, flagged, clusters), of_share(flagged, positive, clusters)
-    precision = wilson_low(counts.true_positive, counts.flagged, level, designs[0])
-    return {
-        "recall_floor": wilson_low(counts.true_positive, counts.positives, level, designs[1]),
-        "precision_floor": precision,
-        # A tenth of room, because the prevalence has a chance of its own.
-        "lift_floor": 0.9 * precision / float(labels.mean()),
-        "brier_skill_floor": brier_skill(labels, ground.holdout_scores, level, clusters).low,
-    }
 
 
 def _shortened(request: Request, split: Result[SplitRows]) -> Result[SplitRows]:
@@ -253,6 +206,7 @@ def _shortened(request: Request, split: Result[SplitRows]) -> Result[SplitRows]:
 def _with_quick_search(request: Request) -> Request:
     """The request with a search that takes seconds."""
     document = tomllib.loads(request.policy_text)
-    document["search"] |= _QUICK
+    family = _LINE_OF_NUMBER if request.contract.target.quantity else _LINE
+    document["search"] |= {**_QUICK, "families": [family]}
     text = tomli_w.dumps(document)
     return replace(request, policy=load_policy(text), policy_text=text)

@@ -14,9 +14,10 @@ from flows.drills.gate.case import (
     edit_json,
     scores_of,
     threshold_of,
+    without_some,
 )
-from flows.drills.gate.fault import STOPPED, Fault, Look, NotHere
-from flows.drills.gate.mutants import bent, turned, unspoken
+from flows.drills.gate.fault import REJECT, STOPPED, Fault, Look
+from flows.drills.gate.mutants import bent, turned
 from flows.engine.phases import Decision
 from flows.facts.step_files import METRICS
 from sluice.gate.travelling import brier_skill
@@ -26,7 +27,6 @@ from sluice.model.quality.metrics_file import Confusion
 from sluice.model.quality.operating_point import required_precision
 from sluice.model.quality.statistics import calibration_error, roc_auc
 
-REJECT = ("REJECT",)
 # Floors that are no hurdle: some faults hide behind a rule that is broken along with theirs.
 LOW = {"recall_floor": 0.02, "precision_floor": 0.02, "lift_floor": 0.0, "brier_skill_floor": 0.0}
 _ANY_LEVEL = 0.05  # of limits that are not looked at
@@ -134,8 +134,13 @@ def _records_at_fault() -> Iterator[Fault]:
         _validated,
     )
     yield Fault("folds that do not agree", "stable_folds", REJECT, _loose_folds, _loose)
-    yield Fault("holdout used up", "ledger", STOPPED, _used_up, _is_used_up)
+    yield used_up()
     yield Fault("metrics.json edited by hand", "metrics_match", REJECT, _edited, _recall_claimed)
+
+
+def used_up() -> Fault:
+    """A holdout that has decided as often as it may: so for every kind of target."""
+    return Fault("holdout used up", "ledger", STOPPED, _used_up, _is_used_up)
 
 
 def cut(ground: Ground, model: bytes, share: float) -> MadeModel:
@@ -161,30 +166,15 @@ def _mostly_constant(ground: Ground) -> MadeCase:
     return MadeCase(MadeModel(bent(ground.model, curve), edge), limits=LOW)
 
 
-def _not_a_number(ground: Ground) -> MadeCase:
-    feature, level = some_level(ground)
-    model = unspoken(ground.model, feature, (level, level))
-    return MadeCase(MadeModel(model, ground.threshold))
-
-
-def some_level(ground: Ground) -> tuple[int, int]:
-    """A feature of whole numbers, by its place in the matrix, and a value that some rows have.
-
-    Raises NotHere where there is none.
-    """
-    for feature, values in enumerate(ground.matrices.holdout.T):
-        levels, counts = np.unique(values, return_counts=True)
-        shares = counts / len(values)
-        usable = levels[(shares > 0.02) & (shares < 0.6)]
-        if usable.size and (levels == np.floor(levels)).all():
-            return feature, int(usable[0])
-    raise NotHere
+def _not_a_number(_: Ground) -> MadeCase:
+    """Among the scores: a model that gives none is refused with its golden records."""
+    return MadeCase(written=without_some("candidate"))
 
 
 def _above_one(ground: Ground) -> MadeCase:
     """The highest scores only: everything else is in order."""
-    high = float(np.quantile(ground.scores, 0.999))
-    curve = [(0.0, 0.0), (high, high), (1.0, 1.0 + 2 * (1.0 - high))]
+    high = float(ground.holdout_scores.max())
+    curve = [(0.0, 0.0), (high - 2e-4, high - 2e-4), (high - 1e-4, 1.001), (1.0, 1.01)]
     return MadeCase(MadeModel(bent(ground.model, curve), ground.threshold))
 
 
@@ -206,12 +196,16 @@ def _upside_down(ground: Ground) -> MadeCase:
     return MadeCase(MadeModel(bent(ground.model, turned(0.0, edge)), edge), limits=limits)
 
 
-def _one_column(ground: Ground) -> MadeCase:
+def one_column(ground: Ground) -> bytes:
     """Every other column is shuffled before training, so that nothing can be learnt from it."""
     features, random = ground.matrices.train.copy(), np.random.default_rng(1)
     for feature in set(range(features.shape[1])) - set(ground.columns_of(ground.best_column)):
         random.shuffle(features[:, feature])
-    model = ground.fitted(features, ground.labels.train, iterations=30, leaves=4)
+    return ground.fitted(features, ground.labels.train, iterations=30, leaves=4)
+
+
+def _one_column(ground: Ground) -> MadeCase:
+    model = one_column(ground)
     limits = {**LOW, "calibration_ceiling": 0.9, "calibration_share_ceiling": 0.0}
     return MadeCase(cut(ground, model, flagged(ground)), limits=limits)
 

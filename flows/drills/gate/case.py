@@ -18,6 +18,15 @@ from flows.decision.decide import decide_folder
 from flows.decision.seals import sealed
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.kept import kept
+from flows.drills.gate.measured import (
+    FOLDS,
+    AnyMeasures,
+    AnyTrainedMetrics,
+    judged_by,
+    measured,
+    real_metrics,
+    remeasured,
+)
 from flows.drills.gate.parts import Columns, Parts, count
 from flows.engine.phases import Candidate, Case, Decision, Report
 from flows.facts.evidenced import Evidenced
@@ -42,6 +51,7 @@ from flows.steps.score import SCORE
 from flows.steps.split import SPLIT
 from flows.steps.train import TRAIN
 from flows.steps.tune import TUNE
+from sluice.class_policy import ClassFloor
 from sluice.gate.decide import Verdict
 from sluice.gitops.evidence import NAME as EVIDENCE_FILE
 from sluice.gitops.evidence import Evidence, write_evidence
@@ -49,23 +59,27 @@ from sluice.gitops.state import Reference, Standing
 from sluice.identity import folder_hash, value_hash
 from sluice.model.artifact import model_artifact
 from sluice.model.data.table import from_parquet, to_parquet
-from sluice.model.quality.metrics import measure
-from sluice.model.quality.metrics_file import Measures, TrainedMetrics
-from sluice.policy import GroupFloor
+from sluice.model.number.metrics_file import NumberMeasures
+from sluice.policy import GroupFloor, Policy
 from sluice.served.encoding import encode
+from sluice.served.quantity import bins_of
 
 F = TypeVar("F", bound=msgspec.Struct)
 
 Document = dict[str, Any]
-Limits = Mapping[str, float | tuple[str, ...] | tuple[GroupFloor, ...]]
+Limits = Mapping[
+    str, float | str | tuple[str, ...] | tuple[GroupFloor, ...] | tuple[ClassFloor, ...]
+]
 
 
 @dataclass(frozen=True)
 class MadeModel:
-    """A model that was made for a drill; an empty text is that of the real one."""
+    """A model that was made for a drill; an empty text is that of the real one. The threshold is no
+    number where the target has several classes or is a number.
+    """
 
     model: bytes
-    threshold: float
+    threshold: float = math.nan
     contract: str = ""
     policy: str = ""
 
@@ -82,7 +96,8 @@ class MadeCase:
     """What is handed to the gate; whatever is not named is real.
 
     `rows` are the parts of the split, where one of them is not the real one; `limits` are fields of
-    the gate's policy with other values. The others edit what was written before it is read:
+    the gate's policy with other values, `own` those of the table of several classes or of a number.
+    The others edit what was written before it is read:
     `tuning` edits tuning.json, `trained` the metrics that training left, `written` the folder of
     the scores, `altered` the artifact of the candidate.
     """
@@ -93,6 +108,7 @@ class MadeCase:
     rows: Parts[Columns] | None = None
     standing: Standing = _FIRST
     limits: Limits = field(default_factory=dict)
+    own: Limits = field(default_factory=dict)
     tuning: Callable[[Document], None] = _unchanged
     trained: Callable[[Document], None] = _unchanged
     written: Callable[[Path], None] = _unchanged
@@ -103,13 +119,12 @@ def lay_out(ground: Ground, name: str, made: MadeCase) -> Case:
     """The case before it is scored, in the scratch folder; `name` is that of the drill."""
     request = ground.request
     home = request.settings.home
-    gate = replace(request.policy.gate, **_fields(made.limits))
-    request = replace(request, policy=replace(request.policy, gate=gate))
+    request = replace(request, policy=_limited(request.policy, made))
     split = ground.candidate.split
     rows = made.rows
     if rows is not None:
         split = kept(home, SPLIT, name, lambda folder: _split(rows, folder))
-    validation = _real_metrics(ground).validation
+    validation = real_metrics(ground).validation
     if made.candidate:
         validation = _validation(ground, made, made.candidate)
     trained = kept(home, TRAIN, name, lambda folder: _train(ground, made, validation, folder))
@@ -163,6 +178,21 @@ def scores_of(decision: Decision) -> dict[str, np.ndarray]:
     return from_parquet(decision.scored.read(SCORES))
 
 
+def without_some(model: str) -> Callable[[Path], None]:
+    """Leave no number in the first of every ten rows of what a model says, in the folder of the
+    scores.
+    """
+
+    def edit(folder: Path) -> None:
+        path = folder / SCORES
+        table = from_parquet(path.read_bytes())
+        for name in [name for name in table if name == model or name.startswith(f"{model} ")]:
+            table[name] = np.where(np.arange(len(table[name])) % 10 == 0, np.nan, table[name])
+        path.write_bytes(to_parquet(table))
+
+    return edit
+
+
 def threshold_of(decision: Decision, name: str) -> float:
     """The threshold at which `candidate`, `champion` or `anchor` was judged."""
     case = _case_file(decision)
@@ -189,6 +219,16 @@ def edit_json(path: Path, change: Callable[[Document], None]) -> None:
     path.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
 
 
+def _limited(policy: Policy, made: MadeCase) -> Policy:
+    own = _fields(made.own)
+    policy = replace(policy, gate=replace(policy.gate, **_fields(made.limits)))
+    if policy.number:
+        return replace(policy, number=replace(policy.number, **own))
+    if policy.classes:
+        return replace(policy, classes=replace(policy.classes, **own))
+    return policy
+
+
 def _fields(limits: Limits) -> dict[str, Any]:
     """The limits as keyword arguments: their types are checked by the drills that they make."""
     return dict(limits)
@@ -201,75 +241,84 @@ def _split(rows: Parts[Columns], folder: Path) -> SplitRows:
     return SplitRows(count(rows.train), count(rows.validation), count(rows.holdout))
 
 
-def _train(ground: Ground, made: MadeCase, validation: Measures, folder: Path) -> Trained:
+def _train(ground: Ground, made: MadeCase, validation: AnyMeasures, folder: Path) -> Trained:
     """The artifact of the candidate, as training writes one."""
     artifact = folder / MODEL
-    threshold = ground.threshold
+    threshold = ground.candidate.trained.facts.threshold
     if made.candidate:
-        threshold = made.candidate.threshold
-        metrics = structs.replace(_real_metrics(ground), threshold=threshold, validation=validation)
-        _write(ground, made.candidate, metrics, artifact)
+        if threshold is not None:
+            threshold = made.candidate.threshold
+        _write(
+            ground,
+            made.candidate,
+            remeasured(ground, made.candidate.threshold, validation),
+            artifact,
+        )
     else:
         shutil.copytree(ground.artifact, artifact)
     edit_json(artifact / METRICS, made.trained)
     made.altered(artifact)
-    return Trained(folder_hash(artifact), threshold, ground.candidate.trained.facts.family)
+    facts = ground.candidate.trained.facts
+    return structs.replace(facts, model=folder_hash(artifact), threshold=threshold)
 
 
-def _tune(ground: Ground, made: MadeCase, validation: Measures, folder: Path) -> Tuned:
+def _tune(ground: Ground, made: MadeCase, validation: AnyMeasures, folder: Path) -> Tuned:
     """A search that found what this candidate shows on the validation rows.
 
     Cross-validation then agrees with it, so that no rule on stability sees another fault.
     """
     tuning = copy.deepcopy(ground.candidate.tuned.document(TUNING))
-    moved = validation.roc_auc - _real_metrics(ground).validation.roc_auc
-    tuning["winner"]["roc_auc"] = [area + moved for area in tuning["winner"]["roc_auc"]]
+    moved = judged_by(validation) - judged_by(real_metrics(ground).validation)
+    winner = tuning["winner"]
+    for name in FOLDS if isinstance(validation, NumberMeasures) else FOLDS[:1]:
+        winner[name] = [value + moved for value in winner[name]]
     made.tuning(tuning)
     (folder / TUNING).write_text(json.dumps(tuning), encoding="utf-8")
     return ground.candidate.tuned.facts
 
 
-def _real_metrics(ground: Ground) -> TrainedMetrics:
-    return ground.candidate.trained.parsed(f"{MODEL}/metrics.json", TrainedMetrics)
-
-
-def _validation(ground: Ground, made: MadeCase, model: MadeModel) -> Measures:
+def _validation(ground: Ground, made: MadeCase, model: MadeModel) -> AnyMeasures:
     """What training would have measured, on the validation rows that get a number at all."""
     labels, matrix = ground.labels.validation, ground.matrices.validation
     if made.rows is not None:
         contract, rows = ground.request.contract, made.rows.validation
         labels, matrix = rows[contract.target.column], encode(contract, rows)
     scores = ground.score_features(model.model, matrix)
-    known = np.isfinite(scores)
-    return measure(labels[known], scores[known], model.threshold)
+    known = np.isfinite(scores).reshape(len(scores), -1).all(axis=1)
+    return measured(ground, labels[known], scores[known], model.threshold)
 
 
 def _opponent(ground: Ground, name: str, made: MadeModel | None) -> Reference | None:
     """An artifact among those that this machine keeps, as a release refers to it."""
     if made is None:
         return None
-    key = value_hash([made.model.hex(), made.threshold, made.contract, made.policy])
+    key = value_hash([made.model.hex(), repr(made.threshold), made.contract, made.policy])
     written = ground.request.settings.home / "opponents" / key
     if not written.is_dir():
-        _write(ground, made, _real_metrics(ground), written)
+        _write(ground, made, real_metrics(ground), written)
     model = folder_hash(written)
     if not ground.request.model_of(model).is_dir():
         shutil.copytree(written, ground.request.model_of(model))
     return Reference(f"{name}-{key[:8]}", f"sha256:{key}", model)
 
 
-def _write(ground: Ground, made: MadeModel, metrics: TrainedMetrics, artifact: Path) -> None:
+def _write(ground: Ground, made: MadeModel, metrics: AnyTrainedMetrics, artifact: Path) -> None:
     """An artifact as training writes one."""
     artifact.mkdir(parents=True)
+    bins: tuple[float, ...] = ()
+    if ground.request.contract.target.quantity:
+        answers = ground.score(made.model)
+        bins = bins_of(answers[np.isfinite(answers)])
     model_artifact.write(
         artifact,
         model_artifact.Parts(
             made.model,
             made.contract or ground.request.contract_text,
             made.policy or ground.request.policy_text,
-            made.threshold,
+            None if math.isnan(made.threshold) else made.threshold,
             {},
             metrics,
             "# Made for a drill\n",
+            bins,
         ),
     )

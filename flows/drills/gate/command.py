@@ -11,11 +11,10 @@ from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from flows.drills.gate.baseline import prepare
-from flows.drills.gate.drill import CAUGHT, MISSED, Drill, drills, planned
+from flows.drills.gate.drill import CAUGHT, MISSED, NOT_HERE, Drill, drills, planned
+from flows.drills.gate.floors import prepare
 from flows.engine.request import begin
 from flows.orchestration.real_tools import real_tools
-from flows.project.one_class import require_one_class
 from flows.project.settings import Settings
 from flows.views import terminal
 from flows.views.escape import escape
@@ -29,7 +28,6 @@ def drill_gate(settings: Settings, model: str, data: Path | None, *, as_json: bo
     """
     started = time.monotonic()
     request = begin(settings, real_tools(), model, data)
-    require_one_class(request.contract, "sluice drill gate")
     with tempfile.TemporaryDirectory(prefix="sluice-drill-") as scratch:
         ground = prepare(request, Path(scratch), say)
         with _progress(len(planned(ground))) as advance:
@@ -38,12 +36,14 @@ def drill_gate(settings: Settings, model: str, data: Path | None, *, as_json: bo
 
 
 def told(tried: Sequence[Drill], seconds: float, *, as_json: bool) -> int:
-    """Print all drills as JSON or as a table; 0 where all were caught, else 1."""
+    """Print all drills as JSON or as a table; 0 where all that could be made were caught, else
+    1.
+    """
     if as_json:
         print(json.dumps({"drills": [drill.document() for drill in tried]}, indent=1))
     else:
         show(tried, seconds)
-    return 0 if all(drill.state == CAUGHT for drill in tried) else 1
+    return 0 if all(drill.state in (CAUGHT, NOT_HERE) for drill in tried) else 1
 
 
 @contextmanager
@@ -72,14 +72,26 @@ def _progress(total: int) -> Iterator[Callable[[Drill], Drill]]:
 def show(tried: Sequence[Drill], seconds: float) -> None:
     """Print the table, each fault that was not caught with its reason, and how many were."""
     out = terminal.console(stderr=False)
-    out.print(_table(tried))
-    for drill in tried:
+    made = [drill for drill in tried if drill.state != NOT_HERE]
+    out.print(_table(made))
+    for drill in made:
         if drill.state != CAUGHT:
             out.print(f"[{_colour(drill)}]{drill.state}[/]  {drill.rule}: {escape(drill.name)}")
             out.print(f"  {escape(drill.reason)}")
-    caught = _caught(tried)
-    colour = "green" if caught == len(tried) else "red"
-    out.print(f"[bold {colour}]{caught} of {len(tried)} faults caught in {seconds:.0f} s[/]")
+    _show_not_here([drill for drill in tried if drill.state == NOT_HERE])
+    caught = _caught(made)
+    colour = "green" if caught == len(made) else "red"
+    out.print(f"[bold {colour}]{caught} of {len(made)} faults caught in {seconds:.0f} s[/]")
+
+
+def _show_not_here(tried: Sequence[Drill]) -> None:
+    """The faults that these rows cannot have, by the reason why."""
+    out = terminal.console(stderr=False)
+    if tried:
+        out.print(f"{len(tried)} more cannot be made of these rows:")
+    for reason in dict.fromkeys(drill.reason for drill in tried):
+        names = "; ".join(drill.name for drill in tried if drill.reason == reason)
+        out.print(f"[dim]  {escape(names)}: {escape(reason)}[/]")
 
 
 def _caught(tried: Sequence[Drill]) -> int:

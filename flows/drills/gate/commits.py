@@ -29,7 +29,7 @@ from flows.evidence.page import PAGE, render, summary_markdown
 from flows.facts.decided import NOT_PROMOTED
 from flows.facts.evidenced import Evidenced
 from flows.facts.step_files import VERDICT
-from flows.gitops import manifest_repo, statement_key
+from flows.gitops import deploy_files, manifest_repo, statement_key
 from flows.project.settings import Settings
 from flows.steps import promote
 from flows.steps.evidence import EVIDENCE, summarised
@@ -88,6 +88,7 @@ def begun(ground: Ground, folder: Path) -> Committed:
         folder.mkdir(parents=True)
         report, imaged = _delivered(ground, folder)
         manifest_repo.seed(there.settings)
+        deploy_files.write(there.settings, there.model)
         shutil.copytree(folder / _REPO, folder / _EMPTY)
         promote.promote(report, imaged, 1)
         problems = _problems(there)
@@ -138,13 +139,11 @@ def _problems(there: Committed) -> list[str]:
 
 def _delivered(ground: Ground, folder: Path) -> tuple[Report, Result[Any]]:
     """A candidate that is promoted, with its evidence and its image."""
-    made = MadeCase()
+    # What is told follows the policy that the artifact has.
+    made = MadeCase(limits={"told": load_policy(ground.request.policy_text).gate.told})
     decision = judge(lay_out(ground, _DRILL, made), _DRILL, made)
     there = prepared(decision.candidate, folder)
     request = replace(there.candidate.request, settings=_settings(ground, folder))
-    # What is told follows the policy that the artifact has.
-    gate = replace(request.policy.gate, told=load_policy(request.policy_text).gate.told)
-    request = replace(request, policy=replace(request.policy, gate=gate))
     candidate = replace(there.candidate, request=request)
     decision = replace(decision, case=replace(decision.case, candidate=candidate))
     step = folder / "imaged"
@@ -162,6 +161,12 @@ def _evidenced(decision: Decision) -> Report:
             model=decision.request.model,
             verdict=dict(outcome.verdict),
             metrics=outcome.metrics,
+            class_metrics=outcome.of_classes,
+            number_metrics=outcome.of_number,
+            validation=outcome.validation,
+            class_validation=outcome.validation_of_classes,
+            number_validation=outcome.validation_of_number,
+            mean_recall=outcome.mean_recall,
             seals=sealed(decision),
             told=decision.request.policy.gate.told,
         )

@@ -12,17 +12,15 @@ from flows.drills.gate import anchor_moves, approval_attacks, commits, ledgers
 from flows.drills.gate.anchor_moves import ANCHOR_RULE, AnchorMove
 from flows.drills.gate.approval_attacks import APPROVAL_RULE, ApprovalAttack
 from flows.drills.gate.bad_data import BadData, data
-from flows.drills.gate.bad_rows import rows
 from flows.drills.gate.baseline import Ground
-from flows.drills.gate.candidates import candidates
 from flows.drills.gate.case import MadeCase, judge, lay_out, seal, verdict
 from flows.drills.gate.changed_contract import GOLDEN, is_swapped, ordered, swapped, unnoticed
 from flows.drills.gate.commits import COMMIT_RULE, ForgedCommit, forged_commits
-from flows.drills.gate.fault import KEPT, Fault, NotHere
+from flows.drills.gate.fault import KEPT, REJECT, Fault, NotHere
 from flows.drills.gate.foreign_images import IMAGE_RULE, ForeignImage, foreign_images, prepared
 from flows.drills.gate.forgeries import SIGNATURES, Forgery, forged, forgeries
+from flows.drills.gate.kinds import kind_of
 from flows.drills.gate.ledgers import LEDGER_RULE, LedgerAttack, ledger_attacks, remembered, spent
-from flows.drills.gate.paired_candidates import opponents
 from flows.drills.gate.tampering import SEALS, Tampering, copied, found, state, tampering
 from flows.engine.phases import Report
 from flows.engine.request import Request
@@ -31,14 +29,14 @@ from flows.steps import recheck
 from flows.steps.image import IMAGE
 from flows.steps.validate import VALIDATE, DataRefused
 from sluice.errors import Refused, SluiceError
-from sluice.gate.case import MET
+from sluice.gate.case import MET, OPEN
 from sluice.gate.decide import Verdict
 from sluice.identity import sha256, value_hash
 from sluice.model.data.table import read_table
 from sluice.served.table_refusals import TableRefused
 
 VALIDATION = "validation"
-CAUGHT, MISSED, INVALID = "caught", "missed", "invalid"
+CAUGHT, MISSED, INVALID, NOT_HERE = "caught", "missed", "invalid", "not here"
 AnyFault = (
     Fault
     | BadData
@@ -53,7 +51,9 @@ AnyFault = (
 
 
 class Seen(NamedTuple):
-    """Caught, missed or invalid (the fault is not in what was judged), and why."""
+    """Caught, missed, invalid (what is honest does not go through, so the drill proves nothing) or
+    not here (the fault cannot be made of these rows), and why.
+    """
 
     state: str
     reason: str
@@ -74,6 +74,7 @@ class Drill:
             "name": self.name,
             "rule": self.rule,
             "caught": self.state == CAUGHT,
+            "state": self.state,
             "reason": self.reason,
         }
 
@@ -85,9 +86,10 @@ def planned(ground: Ground) -> list[AnyFault]:
     if ordered(contract):
         name = "a contract that orders its values in another way since"
         changed.append(Fault(name, GOLDEN, KEPT, swapped, is_swapped))
-    decided = [*rows(), *candidates(), *opponents()]
+    decided = list(kind_of(contract.target).faults())
     attacks: list[AnyFault] = [*tampering(), *foreign_images(), *forgeries()]
-    attacks += [*approval_attacks.approval_attacks(), *anchor_moves.anchor_moves()]
+    target = anchor_moves.target_of(ground.request.policy)
+    attacks += [*approval_attacks.approval_attacks(), *anchor_moves.anchor_moves(target)]
     attacks += [*ledger_attacks(), *forged_commits()]
     return [*data(contract), *changed, *decided, *attacks]
 
@@ -107,8 +109,8 @@ def drills(
             continue
         try:
             yield Drill(fault.name, rule, *became(ground, table, fault, without))
-        except NotHere:
-            continue  # nothing of the kind can be done to such rows
+        except NotHere as why:
+            yield Drill(fault.name, rule, NOT_HERE, str(why) or "these rows have no such columns")
 
 
 def rule_of(fault: AnyFault) -> str:
@@ -163,7 +165,7 @@ def _validated(
     good = table.head(2 * minimum).astype(object)
     bad = fault.change(good)
     if bad.equals(good) or len(good) < minimum:
-        return Seen(INVALID, "the file is as it was, or too short to be a good one")
+        return Seen(NOT_HERE, "the file is as it was, or too short to be a good one")
     request = _with_data(ground.request, bad.to_csv(index=False).encode())
     folder = _emptied(ground.request.settings.home / "validate")
     try:
@@ -212,15 +214,27 @@ def _decided(ground: Ground, fault: Fault, without: Collection[str]) -> Seen:
         decision = judge(lay_out(ground, name, made), name, made)
     except SluiceError as error:
         caught = fault.rule == GOLDEN and error.what.startswith("golden records")
-        return Seen(CAUGHT if caught else INVALID, error.what)
+        return Seen(CAUGHT if caught else NOT_HERE, error.what)
     try:
         happened = fault.happened(ground, decision)
         judged = verdict(decision, without)
     except (ArithmeticError, ValueError, IndexError) as error:
         return Seen(MISSED, f"the gate fails with it: {error!r}")
     if not happened:
-        return Seen(INVALID, "the fault is not in what was judged")
-    return _judged(fault, judged, without)
+        return Seen(NOT_HERE, "the fault is not in what was judged")
+    seen = _judged(fault, judged, without)
+    if seen.state == MISSED and (unsound := _unsound(ground)):
+        return Seen(NOT_HERE, unsound)
+    return seen
+
+
+def _unsound(ground: Ground) -> str:
+    """Why the gate does not promote the real model itself; empty where it does."""
+    made, name = MadeCase(), "the real model"
+    found = verdict(judge(lay_out(ground, name, made), name, made))
+    if found.verdict == "PROMOTE":
+        return ""
+    return f"the real model itself is not promoted: {found.verdict}: {found.sentence}"
 
 
 def _judged(fault: Fault, judged: Verdict, without: Collection[str]) -> Seen:
@@ -231,6 +245,9 @@ def _judged(fault: Fault, judged: Verdict, without: Collection[str]) -> Seen:
     ]
     effect = "PROMOTE" if judged.refresh else judged.verdict
     caught = effect in fault.right and (bool(expected) or fault.rule in without)
+    # Of few rows no rule is sure: the candidate is stopped all the same, and by the right rule.
+    unsure = any(rule.state == OPEN for rule in expected) and effect in KEPT
+    caught = caught or (unsure and fault.right == REJECT)
     sentence = str(expected[0]) if expected else judged.sentence
     return Seen(CAUGHT if caught else MISSED, f"{judged.verdict}: {sentence}")
 
@@ -314,6 +331,8 @@ def _committed(ground: Ground, fault: ForgedCommit, without: Collection[str]) ->
         there = commits.copied(commits.begun(ground, home / "begun"), home / "attacked")
         problem = commits.found(there, fault)
     except SluiceError as error:
+        if unsound := _unsound(ground):
+            return Seen(NOT_HERE, unsound)
         return Seen(INVALID, f"the commit is not sound for another reason: {error.what}")
     if problem and COMMIT_RULE not in without:
         return Seen(CAUGHT, problem)

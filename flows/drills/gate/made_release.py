@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from flows.adapters.registry import registry
 from flows.gitops import manifest_repo
 from flows.gitops.promotion import Promotion, promote, promotion_id
@@ -12,6 +14,19 @@ from sluice.gitops.evidence import NAME, Evidence, write_evidence
 from sluice.gitops.image_names import local_image
 from sluice.gitops.manifest import ImageEntry
 from sluice.gitops.state import Champion, Reference
+from sluice.model.classes.metrics_file import ClassMetrics
+from sluice.model.classes.metrics_file import Group as ClassGroup
+from sluice.model.classes.metrics_file import Intervals as ClassIntervals
+from sluice.model.classes.metrics_file import Measures as ClassMeasures
+from sluice.model.classes.metrics_file import ScoredRows as ClassRows
+from sluice.model.number.metrics_file import (
+    NumberFolds,
+    NumberGroup,
+    NumberIntervals,
+    NumberMeasures,
+    NumberMetrics,
+    NumberScoredRows,
+)
 from sluice.model.quality.diagnostics_file import (
     CalibrationCell,
     Curves,
@@ -34,14 +49,18 @@ from sluice.model.quality.metrics_file import (
 TAG = "{:016x}"
 _KIND = "application/vnd.sluice.drill.v1"
 _ANY = (0.0, 1.0)  # an interval that nobody looks at
+_ERROR = 10.0  # of the median, in the unit of a number
+ONE_CLASS, CLASSES, NUMBER = "one class", "classes", "number"
 
 
 @dataclass(frozen=True)
 class Quality:
     """What a release is worth: `gap` is the mean distance of probability and outcome, `group` the
-    recall of its only group, which has so many positives.
+    recall of its only group, which has so many positives. Of several classes recall is their mean,
+    of a number the skill stands in its place.
     """
 
+    target: str = ONE_CLASS
     recall: float = 0.9
     precision: float = 0.9
     gap: float = 0.01
@@ -82,14 +101,16 @@ def _promotion(
         image_digest=entry.digest,
         against=against.tag if against else "none",
     )
+    number_target = quality.target == NUMBER
     champion = Champion(
         tag=tag,
         digest=entry.digest,
         image=entry.new_name,
         release=number,
         model=f"model of {tag}",
-        recall=quality.recall,
-        precision=quality.precision,
+        recall=UNSET if number_target else quality.recall,
+        precision=UNSET if number_target else quality.precision,
+        skill=quality.recall if number_target else UNSET,
         against=against,
         evidence=evidence,
         promotion=name,
@@ -103,6 +124,10 @@ def _digest(tag: str) -> str:
 
 def _evidence(model: str, quality: Quality) -> Evidence:
     """Evidence of a release that is worth so much; what nobody looks at is made up."""
+    if quality.target == NUMBER:
+        return Evidence(model=model, number_metrics=_of_number(model, quality))
+    if quality.target == CLASSES:
+        return Evidence(model=model, class_metrics=_of_classes(model, quality))
     positives = quality.positives
     group = Group(3 * positives, positives, quality.group, 0.5, 0.5, _ANY)
     measures = Measures(0.5, quality.precision, quality.recall, 0.5, 0.5, 0.5, 0.5, 0.25)
@@ -127,3 +152,39 @@ def _evidence(model: str, quality: Quality) -> Evidence:
         positives=500,
     )
     return Evidence(model=model, metrics=metrics, diagnostics=Diagnostics(curves, (), ()))
+
+
+def _of_classes(model: str, quality: Quality) -> ClassMetrics:
+    measures = ClassMeasures(0.5, quality.precision, quality.recall, 0.5, 0.5, 0.5, 0.25)
+    spread = Spread(0.5, 0.0, (0.5,))
+    group = ClassGroup(quality.positives, quality.group, _ANY)
+    return ClassMetrics(
+        model=model,
+        weights={},
+        rows=ClassRows(1, 1, 1),
+        holdout=measures,
+        intervals=ClassIntervals(0.95, _ANY, _ANY),
+        classes={},
+        confusion={},
+        validation=measures,
+        cross_validation=CrossValidation(spread, spread),
+        segments={"Site": {"north": group}},
+    )
+
+
+def _of_number(model: str, quality: Quality) -> NumberMetrics:
+    skill = quality.recall
+    measures = NumberMeasures(_ERROR * (1 - skill), _ERROR, 0.0, 0.5, _ERROR, skill)
+    group = NumberGroup(quality.positives, _ERROR * (1 - quality.group), 0.0, _ANY, _ANY)
+    return NumberMetrics(
+        model=model,
+        unit="",
+        band=1.0,
+        middle=0.0,
+        rows=NumberScoredRows(1, 1, 1),
+        holdout=measures,
+        intervals=NumberIntervals(0.95, _ANY, _ANY, _ANY, _ANY),
+        validation=measures,
+        cross_validation=NumberFolds(Spread(skill, 0.0, (skill,))),
+        segments={"Site": {"north": group}},
+    )

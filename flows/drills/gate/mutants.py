@@ -1,6 +1,7 @@
 """Models made bad on purpose: the bytes of an ONNX model in, those of another one out.
 
-What comes out can still be served as any other model.
+What comes out can still be served as any other model. A score is the probability of the positive
+class; of several classes the probability of each; of a number the answer as a share of its range.
 """
 
 import itertools
@@ -9,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-_OUTPUT = "probabilities"
+from sluice.served.scoring import PROBABILITIES, QUANTITY
+
+_OUTPUT, _NUMBER = PROBABILITIES, QUANTITY
+_BOTH = 2  # columns of the probabilities where there is one positive class
 _STEEP = 1e-4  # how wide a jump of the curve is
 Points = Sequence[tuple[float, float]]
 
@@ -74,12 +78,14 @@ def blurred(model: bytes, weights: np.ndarray, by: float) -> bytes:
     return _changed(model, write)
 
 
-def unspoken(model: bytes, feature: int, levels: tuple[int, int]) -> bytes:
-    """Give no number for the rows whose feature, a whole number, lies in `levels`."""
+def mixed(model: bytes, others: np.ndarray, by: float) -> bytes:
+    """The part `by` of the probabilities of several classes becomes that of others, which are the
+    same in every row; shape (classes,).
+    """
 
-    def write(to: "_Graph", score: str) -> str:
-        other = to.node("Sub", to.number(1.0), to.among(feature, levels))
-        return to.node("Mul", score, to.node("Div", other, other))
+    def write(to: "_Graph", scores: str) -> str:
+        kept = to.node("Mul", scores, to.number(1.0 - by))
+        return to.node("Add", kept, to.number(by * others.reshape(1, -1)))
 
     return _changed(model, write)
 
@@ -124,10 +130,29 @@ def _changed(model: bytes, write: Callable[[_Graph, str], str]) -> bytes:
     import onnx
 
     loaded = onnx.load_model_from_string(model)
+    [output] = [one.name for one in loaded.graph.output if one.name in (_OUTPUT, _NUMBER)]
     before = f"before {len(loaded.graph.node)}"
     for node in loaded.graph.node:
-        node.output[:] = [before if name == _OUTPUT else name for name in node.output]
+        node.output[:] = [before if name == output else name for name in node.output]
     to = _Graph(loaded.graph)
-    score = write(to, to.node("Gather", before, to.number([1]), axis=1))
-    to.node("Concat", to.node("Sub", to.number(1.0), score), score, output=_OUTPUT, axis=1)
+    if output == _NUMBER:
+        _of_number(to, before, write)
+    elif _columns(loaded.graph) > _BOTH:
+        to.node("Identity", write(to, before), output=_OUTPUT)
+    else:
+        score = write(to, to.node("Gather", before, to.number([1]), axis=1))
+        to.node("Concat", to.node("Sub", to.number(1.0), score), score, output=_OUTPUT, axis=1)
     return bytes(loaded.SerializeToString(deterministic=True))
+
+
+def _of_number(to: _Graph, before: str, write: Callable[[_Graph, str], str]) -> None:
+    """The range stands in the graph, where the conversion has put it."""
+    low, spread = "quantity_low", "quantity_spread"
+    share = write(to, to.node("Div", to.node("Sub", before, low), spread))
+    to.node("Add", to.node("Mul", share, spread), low, output=_NUMBER)
+
+
+def _columns(graph: Any) -> int:
+    """How many columns the probabilities have."""
+    [output] = [one for one in graph.output if one.name == _OUTPUT]
+    return int(output.type.tensor_type.shape.dim[1].dim_value)

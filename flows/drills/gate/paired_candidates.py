@@ -1,5 +1,6 @@
 """Candidates that show their fault only beside a champion or an anchor, in all rows or a group."""
 
+import math
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ import tomli_w
 
 from flows.drills.gate.bad_rows import taken
 from flows.drills.gate.baseline import Ground
-from flows.drills.gate.candidates import LOW, REJECT, cut, flagged, some_level
+from flows.drills.gate.candidates import LOW, cut, flagged
 from flows.drills.gate.case import (
     Limits,
     MadeCase,
@@ -17,9 +18,10 @@ from flows.drills.gate.case import (
     case_facts,
     scores_of,
     threshold_of,
+    without_some,
 )
-from flows.drills.gate.fault import KEPT, STOPPED, Fault, Look, NotHere
-from flows.drills.gate.mutants import bent, blurred, lowered, turned, unspoken
+from flows.drills.gate.fault import KEPT, REJECT, STOPPED, Fault, Look, NotHere
+from flows.drills.gate.mutants import bent, blurred, lowered, turned
 from flows.drills.gate.parts import Columns
 from flows.engine.phases import Decision
 from sluice.gitops.state import Standing
@@ -30,6 +32,9 @@ from sluice.policy import GroupFloor
 
 # Under this standing a HOLD would let the candidate in.
 OLD = Standing(fresh=True, champion_days=10_000)
+_CAUTIOUS = (0.6, 0.5, 0.4, 0.3, 0.2)  # of the rows that the real model flags
+_FEWER = 0.05  # of the positives, that a cautious threshold does not find
+SURELY = 4.0  # standard errors, beyond which chance is no explanation
 _THIN = 12  # rows that are too few for a required group
 # What people get is another fault: here a threshold may lie anywhere.
 ANY_THRESHOLD = {"shipped_margin": 0.9, "shipped_flagged_margin": 0.9}
@@ -127,6 +132,20 @@ def opponents() -> Iterator[Fault]:
         _blinded,
         _flags_everybody,
     )
+    yield from beside_any()
+    yield Fault(
+        "no fault: a truly better model, which must go through",
+        "better",
+        ("PROMOTE",),
+        better,
+        _clearly_better,
+    )
+
+
+def beside_any(too_few: str = "split_changed") -> Iterator[Fault]:
+    """What is at fault with the comparison itself: so for every kind of target. `too_few` is the
+    rule that sees how many rows are left where a split changed.
+    """
     yield Fault("a required group with too few rows", "segments_required", KEPT, _thinned, _is_thin)
     yield Fault("a champion whose contract refuses rows", "comparable", STOPPED, _narrow, _refuses)
     yield Fault(
@@ -135,23 +154,21 @@ def opponents() -> Iterator[Fault]:
     yield Fault("a champion, and no anchor", "anchored", KEPT, _unanchored, _has_no_anchor)
     yield Fault(
         "split changed: few rows that the champion has not seen",
-        "split_changed",
+        too_few,
         KEPT,
         _other_split,
         _left_out,
-    )
-    yield Fault(
-        "no fault: a truly better model, which must go through",
-        "better",
-        ("PROMOTE",),
-        better,
-        _is_no_fault,
     )
 
 
 def real(ground: Ground) -> MadeModel:
     """The real model."""
     return MadeModel(ground.model, ground.threshold)
+
+
+def held(ground: Ground) -> MadeCase:
+    """The real model beside itself: no better, no worse."""
+    return MadeCase(champion=real(ground), anchor=real(ground))
 
 
 def weak(ground: Ground, by: float = 0.6) -> MadeModel:
@@ -169,18 +186,44 @@ def better(ground: Ground) -> MadeCase:
 
 
 def _cautious(ground: Ground) -> MadeCase:
-    """The real model beside a weak one, with a threshold that flags little more than half as many.
+    """The real model beside a weak one, with a threshold that flags little more than half as many,
+    or as few as it takes to find far fewer.
 
     The precision floor stays: with another one, the operating point would be another.
     """
-    champion = weak(ground)
+    labels = ground.labels.holdout
+    champion = next((one for one in _weaker(ground) if _ranks_worse(ground, one)), None)
+    if champion is None:
+        raise NotHere
+    theirs = ground.score_features(champion.model, ground.matrices.holdout) >= champion.threshold
+    surely = SURELY * math.sqrt(0.5 / max(int(labels.sum()), 1))
+    most = _recall(labels, theirs) - ground.request.policy.gate.shipped_margin - surely
+    cuts = [cut(ground, ground.model, share * flagged(ground)) for share in _CAUTIOUS]
+    candidate = next(
+        (one for one in cuts if _recall(labels, ground.holdout_scores >= one.threshold) < most),
+        None,
+    )
+    if candidate is None:
+        raise NotHere
     limits = {
         "recall_floor": LOW["recall_floor"],
         "segment_margin": 0.9,
         "anchor_segment_margin": 0.9,
     }
-    candidate = cut(ground, ground.model, 0.6 * flagged(ground))
     return MadeCase(candidate, champion, champion, limits=limits)
+
+
+def _weaker(ground: Ground) -> Iterator[MadeModel]:
+    for by in (0.6, 0.9, 1.2):
+        yield weak(ground, by)
+
+
+def _ranks_worse(ground: Ground, other: MadeModel) -> bool:
+    """Whether it finds fewer than the real model on the holdout, with as many rows flagged."""
+    labels = ground.labels.holdout
+    theirs = ground.score_features(other.model, ground.matrices.holdout)
+    count = int((theirs >= other.threshold).sum())
+    return _hits(labels, theirs, count) < _hits(labels, ground.holdout_scores, count)
 
 
 def _walked(ground: Ground) -> MadeCase:
@@ -279,7 +322,7 @@ def _simpson(ground: Ground) -> MadeCase:
 
 def _one_group_lowered(ground: Ground, champion: MadeModel) -> MadeModel:
     """The real model with the scores of its smallest group lowered."""
-    feature, level = _smallest_group(ground)
+    feature, level = smallest_group(ground)
     by = _lowered_by(ground, champion, ground.matrices.validation[:, feature] == level)
     return MadeModel(lowered(ground.model, feature, (level, level), by), ground.threshold)
 
@@ -303,19 +346,25 @@ def _lowered_by(ground: Ground, champion: MadeModel, member: np.ndarray) -> floa
     return steps[-1]
 
 
-def _smallest_group(ground: Ground) -> tuple[int, int]:
+def smallest_group(ground: Ground) -> tuple[int, int]:
     """Feature and level of the smallest group with a tenth of the rows.
 
-    Looked at are the segments over an ordered feature. Raises NotHere where there is none.
+    Looked at are the segments over an ordered feature, and where there are none those over a
+    category. Raises NotHere where there is none either.
     """
     contract = ground.request.contract
     segments = {segment.column for segment in contract.segments}
     groups: list[tuple[float, int, int]] = []
+    within: list[tuple[float, int, int]] = []  # a category has a feature of 0 and 1 for each value
     for column in contract.features:
-        if column.key not in segments or column.kind not in ("ordinal", "boolean"):
+        if column.key not in segments or column.numeric:
             continue
         for feature in ground.columns_of(column.key):
-            groups += _groups(ground, feature)
+            if column.kind in ("ordinal", "boolean"):
+                groups += _groups(ground, feature)
+            else:
+                within += [group for group in _groups(ground, feature) if group[2] == 1]
+    groups = groups or within
     large = [group for group in groups if group[0] > 0.1]
     if not large:
         raise NotHere
@@ -354,12 +403,15 @@ def _narrow(ground: Ground) -> MadeCase:
     """The champion's contract knows fewer values of one column."""
     contract = ground.request.contract
     whole = [c for c in contract.features if c.kind == "integer" and c.missing == "refuse"]
-    if not whole:
+    limits = {c.name: int(np.quantile(ground.rows.holdout[c.key], 0.8)) for c in whole}
+    refused = {c.name: float((ground.rows.holdout[c.key] > limits[c.name]).mean()) for c in whole}
+    allowed = 1 - ground.request.policy.gate.comparable_share
+    names = [name for name, share in refused.items() if share > allowed]
+    if not names:
         raise NotHere
-    values = ground.rows.holdout[whole[0].key]
     document = tomllib.loads(ground.request.contract_text)
-    column = document["columns"][whole[0].name]
-    column["maximum"] = int(np.quantile(values, 0.8))
+    column = document["columns"][names[0]]
+    column["maximum"] = limits[names[0]]
     if "example" in column:
         column["example"] = column["minimum"]
     old = replace(real(ground), contract=tomli_w.dumps(document))
@@ -367,9 +419,9 @@ def _narrow(ground: Ground) -> MadeCase:
 
 
 def _silent(ground: Ground) -> MadeCase:
-    feature, level = some_level(ground)
-    mute = MadeModel(unspoken(ground.model, feature, (level, level)), ground.threshold)
-    return MadeCase(champion=real(ground), anchor=mute, standing=OLD)
+    return MadeCase(
+        champion=real(ground), anchor=real(ground), standing=OLD, written=without_some("anchor")
+    )
 
 
 def _other_split(ground: Ground) -> MadeCase:
@@ -377,9 +429,17 @@ def _other_split(ground: Ground) -> MadeCase:
     document = tomllib.loads(ground.request.policy_text)
     document["split"] |= {"salt": "before", "train": 0.7, "validation": 0.2}
     old = replace(real(ground), policy=tomli_w.dumps(document))
-    needed = int(ground.labels.holdout.sum() * 0.2)
-    limits = {**WIDE, "margin": 0.3, "least_positives": needed}
+    limits = {**WIDE, "margin": 0.3, "least_positives": max(_least(ground) // 5, 1)}
     return MadeCase(champion=old, anchor=old, standing=OLD, limits=limits)
+
+
+def _least(ground: Ground) -> int:
+    """The positives of the holdout, or its rows of the rarest class, or all rows of a number."""
+    target, labels = ground.request.contract.target, ground.labels.holdout
+    if target.quantity:
+        return len(labels)
+    counts = np.bincount(labels, minlength=len(target.outcomes))
+    return int(counts.min() if target.several else counts[1])
 
 
 def _is_shifted(_: Ground, decision: Decision) -> bool:
@@ -410,7 +470,7 @@ def _finds_fewer(ground: Ground, decision: Decision) -> bool:
     labels = table["label"]
     ours = table["candidate"] >= threshold_of(decision, "candidate")
     theirs = table["champion"] >= threshold_of(decision, "champion")
-    fewer = _recall(labels, theirs) - _recall(labels, ours) > 0.05
+    fewer = _recall(labels, theirs) - _recall(labels, ours) > _FEWER
     return fewer and not _less_recall("champion")(ground, decision)
 
 
@@ -421,7 +481,7 @@ def _one_group_below_the_anchor(_: Ground, decision: Decision) -> bool:
     theirs = table["anchor"] >= threshold_of(decision, "anchor")
     return any(
         _recall(labels[group], theirs[group]) - _recall(labels[group], ours[group]) >= 0.1
-        for group in _members(table)
+        for group in members(table)
     )
 
 
@@ -448,11 +508,11 @@ def _one_group_lost(ground: Ground, decision: Decision) -> bool:
     theirs = table["champion"] >= threshold_of(decision, "champion")
     return any(
         _recall(labels[group], theirs[group]) - _recall(labels[group], ours[group]) >= 0.08
-        for group in _members(table)
+        for group in members(table)
     )
 
 
-def _members(table: Columns) -> Iterator[np.ndarray]:
+def members(table: Columns) -> Iterator[np.ndarray]:
     """Which rows are in each group of each segment; shape (rows,)."""
     for name, values in table.items():
         if name.startswith("segment "):
@@ -477,11 +537,31 @@ def _refuses(ground: Ground, decision: Decision) -> bool:
 
 
 def _has_no_number(_: Ground, decision: Decision) -> bool:
-    return bool(np.isnan(scores_of(decision)["anchor"]).any())
+    table = scores_of(decision)
+    return any(
+        np.isnan(values).any() for name, values in table.items() if name.startswith("anchor")
+    )
 
 
 def _is_no_fault(_: Ground, decision: Decision) -> bool:
     return decision.case.champion is not None
+
+
+def _clearly_better(_: Ground, decision: Decision) -> bool:
+    """Whether what it gains is far beyond chance, so that every gate has to see it."""
+    table = scores_of(decision)
+    count = int((table["champion"] >= threshold_of(decision, "champion")).sum())
+    mine, theirs = (_first(table[name], count) for name in ("candidate", "champion"))
+    positive = table["label"] == 1
+    gained, lost = int((positive & mine & ~theirs).sum()), int((positive & theirs & ~mine).sum())
+    return gained - lost > SURELY * math.sqrt(gained + lost)
+
+
+def _first(scores: np.ndarray, count: int) -> np.ndarray:
+    """The rows with the highest scores, as many as that; boolean, shape (rows,)."""
+    chosen = np.zeros(len(scores), dtype=bool)
+    chosen[np.argsort(-scores, kind="stable")[:count]] = True
+    return chosen
 
 
 def _has_no_anchor(_: Ground, decision: Decision) -> bool:

@@ -6,6 +6,7 @@ is let another model give these scores, other rows be those of the data, or anot
 verdict.
 """
 
+import math
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator
@@ -23,8 +24,8 @@ from flows.decision.seals import sealed
 from flows.drills.gate.baseline import Ground
 from flows.drills.gate.case import Document, MadeCase, edit_json, threshold_of
 from flows.drills.gate.fault import NotHere
+from flows.drills.gate.kinds import kind_of
 from flows.drills.gate.mutants import bent
-from flows.drills.gate.paired_candidates import better, real
 from flows.drills.gate.parts import Columns
 from flows.engine import store
 from flows.engine.phases import Candidate, Decision, Report
@@ -42,7 +43,7 @@ from flows.facts.step_files import (
     VERDICT,
 )
 from flows.steps.gate import GATE
-from flows.steps.score import SCORE, metrics_of
+from flows.steps.score import SCORE, measured
 from flows.steps.split import SPLIT
 from sluice.errors import Refused
 from sluice.gitops.state import Reference
@@ -66,14 +67,19 @@ def untouched(_: Ground) -> MadeCase:
     return MadeCase()
 
 
-def refused(_: Ground) -> MadeCase:
+def refused(ground: Ground) -> MadeCase:
     """The real model under a floor that it does not clear."""
-    return MadeCase(limits={"recall_floor": 0.999})
+    return kind_of(ground.request.contract.target).refused
 
 
 def held(ground: Ground) -> MadeCase:
     """The real model beside itself: no better, no worse."""
-    return MadeCase(champion=real(ground), anchor=real(ground))
+    return kind_of(ground.request.contract.target).held(ground)
+
+
+def better(ground: Ground) -> MadeCase:
+    """A truly better model than the champion."""
+    return kind_of(ground.request.contract.target).better(ground)
 
 
 @dataclass(frozen=True)
@@ -144,8 +150,7 @@ def _remembered() -> Iterator[Tampering]:
     yield Tampering(
         "the record of an older version, without a hash of its facts", _then(word, old), refused
     )
-    better_recall = _recorded("score", lambda record: record["facts"].update(recall=0.99))
-    yield Tampering("another recall remembered than was measured", better_recall)
+    yield Tampering("another figure remembered than was measured", _remember)
 
 
 def _compared() -> Iterator[Tampering]:
@@ -166,6 +171,11 @@ def _compared() -> Iterator[Tampering]:
     yield Tampering(
         "threshold of the champion moved in case.json, all records to match",
         _then(_strict_champion, _decide, _seal, _record),
+        better,
+    )
+    yield Tampering(
+        "weights of the champion moved in case.json, all records to match",
+        _then(_other_weights, _decide, _seal, _record),
         better,
     )
     yield Tampering(
@@ -286,17 +296,36 @@ def _then(*edits: Edit) -> Edit:
 
 def _metrics(report: Report) -> Report:
     path = report.decision.scored.folder / METRICS
-    edit_json(path, lambda metrics: metrics["holdout"].update(recall=0.99))
+    edit_json(path, lambda metrics: metrics["holdout"].update({_figure(report): 0.99}))
+    return report
+
+
+def _figure(report: Report) -> str:
+    """What the gate asks of the holdout first."""
+    return "skill" if report.request.contract.target.quantity else "recall"
+
+
+def _remember(report: Report) -> Report:
+    path = report.decision.scored.folder / RECORD
+    edit_json(path, lambda record: record["facts"].update({_figure(report): 0.99}))
     return report
 
 
 def _threshold(report: Report) -> Report:
     path = report.candidate.trained.folder / MODEL / "policy.toml"
-    threshold = threshold_of(report.decision, "candidate")
+    threshold = _require_threshold(report)
     text = path.read_text(encoding="utf-8")
     lowered = text.replace(f"threshold = {threshold!r}", f"threshold = {threshold - 0.01!r}")
     path.write_text(lowered, encoding="utf-8")
     return report
+
+
+def _require_threshold(report: Report) -> float:
+    """The threshold of the candidate. Raises NotHere where its target has none."""
+    threshold = threshold_of(report.decision, "candidate")
+    if math.isnan(threshold):
+        raise NotHere
+    return threshold
 
 
 def _golden(report: Report) -> Report:
@@ -319,7 +348,11 @@ def _policy(report: Report) -> Report:
     """The floor was raised since, and nobody decided anew."""
     document = tomllib.loads(report.request.policy_text)
     # What is told stays as it was decided, so that the floor is all that differs.
-    document["gate"] |= {"recall_floor": 0.999, "told": report.request.policy.gate.told}
+    document["gate"]["told"] = report.request.policy.gate.told
+    if report.request.contract.target.quantity:
+        document["number"]["skill_floor"] = 0.999
+    else:
+        document["gate"]["recall_floor"] = 0.999
     text = tomli_w.dumps(document)
     request = replace(report.request, policy_text=text, policy=load_policy(text))
     return _with_candidate(report, replace(report.candidate, request=request))
@@ -397,17 +430,30 @@ def _in_scores(change: Callable[[Columns, Report], Columns]) -> Edit:
     return edit
 
 
-def _every_positive(table: Columns, _: Report) -> Columns:
-    """Every positive is found: what the gate would love to see."""
-    return {**table, "candidate": 0.5 * table["candidate"] + 0.5 * table["label"]}
+def _nearer_the_labels(table: Columns, report: Report) -> Columns:
+    """Every positive is found, or every answer is right: what the gate would love to see."""
+    labels = table["label"]
+    if not report.request.contract.target.several:
+        return {**table, "candidate": 0.5 * table["candidate"] + 0.5 * labels}
+    moved = {
+        name: 0.5 * table[name] + 0.5 * (labels == int(name.split()[1]))
+        for name in _columns(table, "candidate")
+    }
+    return {**table, **moved}
 
 
-_scores = _in_scores(_every_positive)
+def _columns(table: Columns, model: str) -> list[str]:
+    """The columns of a model: one, or one for each class."""
+    return [name for name in table if name == model or name.startswith(f"{model} ")]
 
 
-def _shuffled(name: str) -> Callable[[Columns, Report], Columns]:
+_scores = _in_scores(_nearer_the_labels)
+
+
+def _shuffled(model: str) -> Callable[[Columns, Report], Columns]:
     def shuffle(table: Columns, _: Report) -> Columns:
-        return {**table, name: np.random.default_rng(7).permutation(table[name])}
+        order = np.random.default_rng(7).permutation(len(table["label"]))
+        return {**table, **{name: table[name][order] for name in _columns(table, model)}}
 
     return shuffle
 
@@ -415,6 +461,8 @@ def _shuffled(name: str) -> Callable[[Columns, Report], Columns]:
 def _exchange_groups(table: Columns, _: Report) -> Columns:
     """Every row gets the groups of its neighbour."""
     groups = {name: np.roll(table[name], 1) for name in table if name.startswith("segment ")}
+    if not groups:
+        raise NotHere
     return {**table, **groups}
 
 
@@ -426,20 +474,49 @@ def _take_apart(table: Columns, _: Report) -> Columns:
 
 
 def _without_inconvenient(table: Columns, report: Report) -> Columns:
-    decision = report.decision
-    missed = table["candidate"] < threshold_of(decision, "candidate")
-    alone = (table["champion"] >= threshold_of(decision, "champion")) & missed
-    left_out = np.flatnonzero(alone & (table["label"] == 1))[:_INCONVENIENT]
+    left_out = np.flatnonzero(_inconvenient(table, report))[:_INCONVENIENT]
     return {name: np.delete(values, left_out) for name, values in table.items()}
+
+
+def _inconvenient(table: Columns, report: Report) -> np.ndarray:
+    """The rows that the champion answers rightly, or more nearly, and the candidate does not;
+    boolean, shape (rows,).
+    """
+    labels, target = table["label"], report.request.contract.target
+    if target.quantity:
+        mine, theirs = (np.abs(table[name] - labels) for name in ("candidate", "champion"))
+        return np.asarray(theirs < mine)
+    if target.several:
+        mine, theirs = (
+            np.column_stack([table[column] for column in _columns(table, name)]).argmax(axis=1)
+            for name in ("candidate", "champion")
+        )
+        return np.asarray((theirs == labels) & (mine != labels))
+    missed = table["candidate"] < threshold_of(report.decision, "candidate")
+    found = table["champion"] >= threshold_of(report.decision, "champion")
+    return np.asarray(found & missed & (labels == 1))
 
 
 _leave_out = _in_scores(_without_inconvenient)
 
 
 def _strict_champion(report: Report) -> Report:
+    _require_threshold(report)
     edit_json(
         report.decision.scored.folder / CASE, lambda case: case["champion"].update(threshold=0.99)
     )
+    return report
+
+
+def _other_weights(report: Report) -> Report:
+    """The champion is judged as if it answered one class alone."""
+    if not report.request.contract.target.several:
+        raise NotHere
+
+    def move(case: Document) -> None:
+        case["champion"]["weights"] = [9.0, *case["champion"]["weights"][1:]]
+
+    edit_json(report.decision.scored.folder / CASE, move)
     return report
 
 
@@ -467,11 +544,15 @@ def _shorten(part: str) -> Edit:
 def _relabel(report: Report) -> Report:
     """The first rows of the table get the other label."""
     path = report.candidate.validated.folder / TABLE
-    target = report.request.contract.target.column
+    target = report.request.contract.target
     table = from_parquet(path.read_bytes())
-    labels = table[target].copy()
-    labels[:_INCONVENIENT] = 1 - labels[:_INCONVENIENT]
-    path.write_bytes(to_parquet({**table, target: labels}))
+    labels = table[target.column].copy()
+    first = labels[:_INCONVENIENT]
+    if target.quantity:
+        labels[:_INCONVENIENT] = target.quantity.low + target.quantity.high - first
+    else:
+        labels[:_INCONVENIENT] = (first + 1) % len(target.outcomes)
+    path.write_bytes(to_parquet({**table, target.column: labels}))
     return report
 
 
@@ -498,7 +579,8 @@ def _measure(report: Report) -> Report:
     outputs = {**scored.outputs, SCORES: file_sha256(scored.folder / SCORES)}
     edited = replace(decision, scored=replace(scored, outputs=outputs))
     scores = read_scores(edited.scored.read(SCORES))
-    metrics = metrics_of(edited.case, scores, threshold_of(edited, "candidate"))
+    candidate = load_model(edited.candidate.trained.folder / MODEL)
+    metrics = measured(edited.case, candidate, scores)
     (scored.folder / METRICS).write_text(write_json(metrics), encoding="utf-8")
     return report
 
@@ -523,10 +605,11 @@ def _record(report: Report) -> Report:
     """What each step is remembered to have put out, made anew, with the hash of the record."""
     decision, candidate = report.decision, report.candidate
     trained = candidate.trained
+    threshold = load_model(trained.folder / MODEL).threshold
     facts = structs.replace(
         trained.facts,
         model=folder_hash(trained.folder / MODEL),
-        threshold=load_model(trained.folder / MODEL).threshold,
+        threshold=None if trained.facts.threshold is None else threshold,
     )
     candidate = replace(
         candidate,

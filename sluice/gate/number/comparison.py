@@ -42,20 +42,6 @@ def comparable(case: Case) -> Iterator[Rule]:
     if not case.first and case.holdout.anchor is None:
         sentence = "There is a champion and no anchor; an anchor is required"
         yield Rule("anchored", OPEN, sentence, needed="Run `sluice anchor set champion`")
-    if case.facts.left_out:
-        yield _split_changed(case)
-
-
-def _split_changed(case: Case) -> Rule:
-    """Rows that a compared model has seen are left out; there are enough left."""
-    left, least = len(case.holdout.labels), case.policy.least_positives
-    sentence = (
-        f"The split changed: {case.facts.left_out:,} rows that a compared model has seen are left"
-        f" out, and {left:,} are left; at least {least:,} are required"
-    )
-    state = MET if left >= least else OPEN
-    needed = "" if state == MET else f"Label {case.words.more(least - left)}"
-    return Rule("split_changed", state, sentence, left, least, needed)
 
 
 def champion(case: Case) -> Iterator[Rule]:

@@ -5,7 +5,7 @@ What is required is a skill, or a mean absolute error, and that answers are righ
 Models are compared by their skills on the same rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,9 +33,11 @@ def decide(
     policy: GatePolicy,
     limits: NumberPolicy,
     words: Words,
+    without: Collection[str] = (),
 ) -> Verdict:
     """The verdict on a candidate whose `metrics` are checked against the answers they came from;
-    `words` say what a row is called, and no rule depends on them.
+    `words` say what a row is called, and no rule depends on them. `without` names rules to leave
+    out, for tests that prove each rule necessary.
     """
     case = Case(
         metrics,
@@ -49,7 +51,7 @@ def decide(
     )
     rules: list[Rule] = []
     for look in _RULES:
-        rules += [set_aside(rule, facts) for rule in look(case)]
+        rules += [set_aside(rule, facts) for rule in look(case) if rule.rule not in without]
         if look in MEASURABLE and any(rule.state != MET for rule in rules):
             break  # no other rule can be computed from these rows
     return _verdict(case, rules)

@@ -41,8 +41,13 @@ def numbers(case: Case) -> Iterator[Rule]:
 def labelled(case: Case) -> Iterator[Rule]:
     """There are rows enough, and their labels differ."""
     rows, least = _apart(case), case.policy.least_positives
-    sentence = f"The holdout has {rows:,} labelled {case.words.plural}; at least {least:,}"
-    sentence += " are required"
+    sentence = f"The holdout has {rows:,} labelled {case.words.plural}"
+    if case.facts.left_out:
+        sentence = (
+            f"The split changed: {case.facts.left_out:,} rows that a compared model has seen are"
+            f" left out, and {rows:,} are left"
+        )
+    sentence += f"; at least {least:,} are required"
     if rows < least:
         needed = f"Label {least - rows:,} more {case.words.plural}"
         yield Rule("labelled", OPEN, sentence, float(rows), float(least), needed)

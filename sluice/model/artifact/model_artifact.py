@@ -144,6 +144,11 @@ def golden(model: Model, count: int = _GOLDEN_ROWS, seed: int = 7) -> Golden:
             " is required",
             "The model is too weak: look at the data.",
         )
+    if model.contract.target.quantity:
+        raise Refused(
+            "the model answers no golden record with a number; at least one answer is required",
+            "The model is broken: look at the data.",
+        )
     raise Refused(
         f"every golden score is at the threshold, {model.threshold:.6g}; a distance of"
         f" {_CLEAR:g} is required",
@@ -172,9 +177,11 @@ def _golden(
 
 
 def _is_clear(model: Model, score: np.ndarray) -> bool:
-    """Whether the answer at this score cannot be another one by rounding; a number may be."""
+    """Whether the answer at this score cannot be another one by rounding; a number may be, and has
+    to be one.
+    """
     if model.contract.target.quantity:
-        return True
+        return bool(np.isfinite(score))
     if not model.weights:
         return bool(abs(score - model.threshold) > _CLEAR)
     second, first = np.sort(score * np.asarray(model.weights))[-2:]

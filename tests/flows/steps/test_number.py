@@ -19,11 +19,9 @@ from flows.audit.find_release import artifact, trace
 from flows.audit.verify import verify
 from flows.cli.begin.init import run_update
 from flows.cli.gating.power import Question, run_power
-from flows.cli.releases.plan import run_plan
 from flows.cli.releases.status import run_status
 from flows.cli.releases.validate import run_validate
 from flows.decision.scores_file import read_scores, write_scores
-from flows.drills.gate.command import drill_gate
 from flows.engine.request import begin
 from flows.evidence.page import summary_markdown
 from flows.facts.step_files import METRICS, MODEL, SCORES
@@ -273,19 +271,6 @@ def test_its_data_have_a_page_and_a_newer_table_is_held_against_its_contract(
     newer.write_bytes(deliveries.to_csv(400).replace(b",rural,", b",island,"))
     assert run_update(given, newer, NAME, as_json=False) == 0
     assert '"island"' in capsys.readouterr().out
-
-
-def test_what_does_not_know_numbers_says_so_and_is_named_beforehand(
-    entered: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = settings.load()
-    with pytest.raises(UsageError, match=r"the target is a number, and `sluice drill gate`"):
-        drill_gate(given, NAME, None, as_json=False)
-    capsys.readouterr()
-    assert run_validate(given, NAME, None, None, as_json=False) == 0
-    assert "The target is a number. Not yet for it: sluice drill gate." in capsys.readouterr().err
-    run_plan(given, NAME, None, as_json=False, cache=True)
-    assert "sluice drill gate" in capsys.readouterr().err
 
 
 def test_power_tells_of_skill_and_of_the_error_in_its_unit(

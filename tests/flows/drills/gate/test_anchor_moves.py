@@ -5,9 +5,18 @@ not called refused.
 from pathlib import Path
 
 import pytest
+from support import deliveries, parcels
 from support.releases import MODEL
 
-from flows.drills.gate.anchor_moves import AnchorMove, World, anchor_moves, begun, copied, unmoved
+from flows.drills.gate.anchor_moves import (
+    AnchorMove,
+    World,
+    anchor_moves,
+    begun,
+    copied,
+    target_of,
+    unmoved,
+)
 
 NOBODY = "is signed by nobody whom overrides/allowed_signers or overrides/keys.asc of main at"
 WHY = {
@@ -47,3 +56,23 @@ def test_every_way_to_forge_an_override_is_tried_on_the_anchor_too() -> None:
     names = [move.name for move in anchor_moves()]
     assert len(set(names)) == len(names)
     assert sum(name.startswith("the anchor moved, and ") for name in names) == 9
+
+
+@pytest.mark.parametrize(
+    ("policy", "falls"),
+    [
+        (deliveries.POLICY, "skill 0.9000 to 0.8300, 0.0700 worse"),
+        (parcels.POLICY, "recall 0.9000 to 0.8300, 0.0700 worse"),
+    ],
+    ids=["number", "classes"],
+)
+def test_so_it_is_for_other_kinds_of_target(policy: str, falls: str, tmp_path: Path) -> None:
+    there = begun(policy, tmp_path / "begun")
+    moves = list(anchor_moves(target_of(there.policy)))
+    said = {move.name: unmoved(move, copied(there, tmp_path / "attacked")) for move in moves}
+    assert all(said.values())
+    first = next(name for name in said if name.startswith("the anchor moved to a "))
+    assert falls in said[first]
+    assert not [name for name in said if "calibration" in name]
+    honest = AnchorMove("honest", "as good", lambda attacked: attacked)
+    assert unmoved(honest, copied(there, tmp_path / "attacked")) == ""

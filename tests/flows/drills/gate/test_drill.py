@@ -17,13 +17,22 @@ from flows.drills.gate import drill
 from flows.drills.gate.anchor_moves import ANCHOR_RULE
 from flows.drills.gate.approval_attacks import APPROVAL_RULE
 from flows.drills.gate.bad_data import BadData
-from flows.drills.gate.baseline import Ground, prepare
+from flows.drills.gate.baseline import Ground
 from flows.drills.gate.case import MadeCase
 from flows.drills.gate.changed_contract import GOLDEN
 from flows.drills.gate.command import show, told
 from flows.drills.gate.commits import COMMIT_RULE
-from flows.drills.gate.drill import CAUGHT, INVALID, MISSED, Drill, drills, planned
-from flows.drills.gate.fault import Fault
+from flows.drills.gate.drill import (
+    CAUGHT,
+    INVALID,
+    MISSED,
+    NOT_HERE,
+    Drill,
+    drills,
+    planned,
+)
+from flows.drills.gate.fault import REJECT, Fault
+from flows.drills.gate.floors import prepare
 from flows.drills.gate.foreign_images import IMAGE_RULE
 from flows.drills.gate.forgeries import SIGNATURES
 from flows.drills.gate.ledgers import LEDGER_RULE
@@ -49,6 +58,11 @@ AROUND = (
     ANCHOR_RULE,
     LEDGER_RULE,
     COMMIT_RULE,
+)
+# What cannot be done to rows of which none belong together, and where there is a threshold.
+ELSEWHERE = (
+    "rows that belong together counted each for itself, all records to match",
+    "weights of the champion moved in case.json, all records to match",
 )
 # The defects of the tutorial behind the use case, and what everybody tries first.
 KNOWN = (
@@ -119,9 +133,24 @@ def table(ground: Ground) -> pd.DataFrame:
 
 
 def test_every_fault_is_caught(found: dict[str, Drill]) -> None:
-    assert [drill for drill in found.values() if drill.state != CAUGHT] == []
+    uncaught = {name for name, drill in found.items() if drill.state != CAUGHT}
+    assert uncaught == set(ELSEWHERE)
+    assert {found[name].state for name in ELSEWHERE} == {NOT_HERE}
     assert all(drill.reason for drill in found.values())
     assert len(found) > 50
+
+
+def test_with_rows_enough_who_is_to_be_refused_is_refused(
+    ground: Ground, found: dict[str, Drill]
+) -> None:
+    """And not stopped for want of rows alone."""
+    refused = [
+        fault.name
+        for fault in planned(ground)
+        if isinstance(fault, Fault) and fault.right == REJECT
+    ]
+    assert len(refused) > 25
+    assert [name for name in refused if not found[name].reason.startswith("REJECT: ")] == []
 
 
 def test_what_is_known_to_have_gone_wrong_is_among_them(found: dict[str, Drill]) -> None:
@@ -185,7 +214,11 @@ def test_a_fault_that_is_not_there_proves_nothing(ground: Ground, table: pd.Data
         BadData("nothing", "Age", "out of range", lambda frame: frame),
         Tampering("nothing", lambda report: report),
     )
-    assert [drill.became(ground, table, fault)[0] for fault in faults] == [INVALID] * 3
+    assert [drill.became(ground, table, fault)[0] for fault in faults] == [
+        NOT_HERE,
+        NOT_HERE,
+        INVALID,
+    ]
 
 
 def test_the_right_verdict_for_another_reason_is_a_miss(
@@ -237,7 +270,37 @@ def test_for_programs_it_is_json_with_a_reason_each(capsys: pytest.CaptureFixtur
     assert told([caught, missed], 1.0, as_json=True) == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["drills"] == [
-        {"name": "months", "rule": "validation", "caught": True, "reason": "x"},
-        {"name": "all", "rule": "flagged_ceiling", "caught": False, "reason": "PROMOTE: y"},
+        {
+            "name": "months",
+            "rule": "validation",
+            "caught": True,
+            "state": "caught",
+            "reason": "x",
+        },
+        {
+            "name": "all",
+            "rule": "flagged_ceiling",
+            "caught": False,
+            "state": "missed",
+            "reason": "PROMOTE: y",
+        },
     ]
     assert err == ""
+
+
+def test_what_cannot_be_made_of_the_rows_is_told_and_is_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tried = [
+        Drill("months", "validation", CAUGHT, "x"),
+        Drill("one [b]", "segments", NOT_HERE, "no columns"),
+        Drill("two", "anchor_segments", NOT_HERE, "no columns"),
+    ]
+    assert told(tried, 1.0, as_json=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == [
+        "2 more cannot be made of these rows:",
+        "  one [b]; two: no columns",
+        "1 of 1 faults caught in 1 s",
+    ]
+    assert not any("segments" in line for line in lines[:-3])

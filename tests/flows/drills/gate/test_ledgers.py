@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import releases
 
-from flows.drills.gate.baseline import prepare
+from flows.drills.gate.floors import prepare
 from flows.drills.gate.ledgers import (
     LedgerAttack,
     Spent,

@@ -3,12 +3,16 @@ other.
 """
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support import deliveries, parcels
 from support.gate_cases import matrix, trained
 
-from flows.drills.gate.mutants import bent, blurred, lowered, turned, unspoken
+from flows.drills.gate.mutants import bent, blurred, lowered, mixed, turned
+from sluice.model.fit.conversion import scores_of
+from sluice.served.encoding import encode
 from sluice.served.scoring import open_session, score_matrix
 
 FAMILIES = ("logistic_regression", "gradient_boosting")
@@ -64,11 +68,27 @@ def test_a_group_is_lowered_and_no_other() -> None:
     assert np.allclose(after[~member], before[~member], atol=1e-6)
 
 
-def test_a_group_gets_no_number() -> None:
-    place, level, member = a_level()
-    assert np.array_equal(
-        np.isnan(score(unspoken(trained(FAMILIES[0]).model, place, (level, level)))), member
-    )
+def test_a_part_of_the_probabilities_of_several_classes_becomes_that_of_others(
+    tmp_path: Path,
+) -> None:
+    artifact = parcels.artifact(tmp_path / "parcels")
+    model = (artifact / "model.onnx").read_bytes()
+    rows = encode(parcels.contract(), parcels.columns(200))
+    before, others = scores_of(model, rows), np.array([0.5, 0.3, 0.2])
+    after = scores_of(mixed(model, others, 0.25), rows)
+    assert np.allclose(after, 0.75 * before + 0.25 * others, atol=1e-6)
+    assert np.allclose(after.sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_of_a_number_what_is_moved_is_its_share_of_the_range(tmp_path: Path) -> None:
+    artifact = deliveries.artifact(tmp_path / "deliveries")
+    model = (artifact / "model.onnx").read_bytes()
+    rows = encode(deliveries.contract(), deliveries.columns(200))
+    quantity = deliveries.QUANTITY
+    shares = quantity.shares(scores_of(model, rows, quantity))
+    moved = bent(model, [(0.0, 0.1), (1.0, 0.6)])
+    after = quantity.shares(scores_of(moved, rows, quantity))
+    assert np.allclose(after, 0.1 + 0.5 * shares, atol=1e-5)
 
 
 def test_noise_is_the_same_for_a_row_alone() -> None:

@@ -335,7 +335,10 @@ def test_a_champion_without_an_anchor_and_a_split_that_changed_are_told() -> Non
     rows = replace(holdout(0.4, champion=0.9), anchor=None)
     verdict = decided(rows, facts=Facts(left_out=5), least_positives=ROWS)
     assert rule(verdict, "anchored").state == OPEN
-    assert rule(verdict, "split_changed").state == MET
+    left = "The split changed: 5 rows that a compared model has seen are left out, and 800 are left"
+    assert rule(verdict, "labelled").sentence.startswith(left)
+    short = decided(rows, facts=Facts(left_out=5), least_positives=ROWS + 1)
+    assert rule(short, "labelled").state == OPEN
 
 
 def test_rows_that_belong_together_say_less() -> None:

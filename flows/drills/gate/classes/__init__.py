@@ -1,0 +1,1 @@
+"""Drills of the gate for a target of several classes."""

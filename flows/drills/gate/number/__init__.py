@@ -1,0 +1,1 @@
+"""Drills of the gate for a target that is a number."""
