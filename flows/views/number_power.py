@@ -58,6 +58,6 @@ def _last(report: NumberReport, margin: float, unit: str) -> str:
     if report.unit_error is not None:
         error = four_digits(whole.at_use * report.unit_error)
         named = f"{error} {escape(unit)}" if unit else error
-        finds += f", which is {named} of mean absolute error"
+        finds += f", a mean absolute error that is {named} lower"
     holdout = f"a holdout with {whole.rows:,} rows"
     return f"The first use of {holdout} {finds} (the margin is {margin:g})."

@@ -169,6 +169,7 @@ segment_margin = {max(0.05, margin):g}
 segment_positives = 50     # rows of a group
 segments_required = []
 refresh_days = 14
+told = "promoted"        # of the holdout only what goes live is measured; "figures" tells all
 """
 
 

@@ -78,25 +78,28 @@ def finite(case: Case) -> Iterator[Rule]:
 
 
 def signal(case: Case) -> Iterator[Rule]:
-    """The answers know something: what is learnt from shuffled labels is no nearer than the median
-    of the training rows.
+    """The answers know something: what is learnt from shuffled labels is no nearer than one answer
+    for all.
+
+    That answer is the median of these very rows, which no other one is nearer than. Beside the
+    median of the training rows, one answer for all may be nearer: outcomes are others by now.
     """
     holdout = case.holdout
     skill = metrics.skill_limits(
         holdout.labels,
         holdout.candidate.answers,
-        holdout.middle,
+        float(np.median(holdout.labels)),
         case.policy.level,
         holdout.clusters,
     )
     sentence = (
-        f"Skill beside the median of the training rows is {skill.value:.4f} [{skill.low:.4f},"
-        f" {skill.high:.4f}]; a lower limit above 0 is required"
+        f"Skill beside one answer for all, the median of {holdout.part}, is {skill.value:.4f}"
+        f" [{skill.low:.4f}, {skill.high:.4f}]; a lower limit above 0 is required"
     )
     if skill.low > 0:
         yield Rule("signal", MET, sentence, skill.value, 0.0)
         return
-    needed = "Check the labels: the answers are no nearer than the median, as if they were shuffled"
+    needed = "Check the labels: the answers are no nearer than that, as if they were shuffled"
     few = scarce(case)
     state = OPEN if few and skill.high >= 0 else BROKEN
     yield Rule("signal", state, sentence, skill.value, 0.0, few if state == OPEN else needed)

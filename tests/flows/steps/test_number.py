@@ -284,9 +284,8 @@ def test_power_tells_of_skill_and_of_the_error_in_its_unit(
     assert whole["at_level"] < whole["at_use"] < min(zone["at_use"] for zone in zones)
     assert run_power(given, NAME, None, Question(differences=(0.02,)), as_json=False) == 0
     said = " ".join(capsys.readouterr().out.split())
-    gain = f"{whole['at_use']:.4f} or more, which is {whole['at_use'] * told['unit_error']:.4f}"
-    assert f"finds gains in skill of {gain}" in said
-    assert "min of mean absolute error" in said
+    lower = f"a mean absolute error that is {whole['at_use'] * told['unit_error']:.4f} min lower"
+    assert f"finds gains in skill of {whole['at_use']:.4f} or more, {lower} (the" in said
     assert "positives" not in said
     few = Question(rows=whole["rows"], spread=0.2)
     assert run_power(given, NAME, None, few, as_json=True) == 0

@@ -272,12 +272,18 @@ def _one_column(ground: Ground) -> MadeCase:
 
 
 def _drawn_under_a_floor(ground: Ground) -> MadeCase:
-    return MadeCase(drawn(ground), own={**LOW, "skill_floor": 0.85 * _real_skill(ground)})
+    """The floor lies half way between what it reaches and what the real model does."""
+    made = drawn(ground)
+    floor = (_skill_of(ground, made) + _real_skill(ground)) / 2
+    return MadeCase(made, own={**LOW, "skill_floor": floor})
 
 
 def _drawn_under_a_ceiling(ground: Ground) -> MadeCase:
-    most = 1.05 * float(np.abs(ground.holdout_scores - ground.labels.holdout).mean())
-    return MadeCase(drawn(ground), own={**LOW, "skill_floor": 0.0, "mae_ceiling": most})
+    """The ceiling lies half way between both errors."""
+    made = drawn(ground)
+    error = float(np.abs(ground.labels.holdout - middle_of(ground)).mean())
+    most = error * (1 - (_skill_of(ground, made) + _real_skill(ground)) / 2)
+    return MadeCase(made, own={**LOW, "skill_floor": 0.0, "mae_ceiling": most})
 
 
 def _aside(ground: Ground) -> MadeCase:
@@ -332,6 +338,12 @@ def skill_on_holdout(ground: Ground, decision: Decision, model: str = "candidate
     """The skill of a model on the rows that were judged."""
     table = scores_of(decision)
     return skill_of(table["label"], table[model], middle_of(ground))
+
+
+def _skill_of(ground: Ground, made: MadeModel) -> float:
+    """The skill of a model on the holdout."""
+    answers = ground.score_features(made.model, ground.matrices.holdout)
+    return skill_of(ground.labels.holdout, answers, middle_of(ground))
 
 
 def _real_skill(ground: Ground) -> float:

@@ -129,7 +129,19 @@ def test_a_constant_answer_is_refused() -> None:
     rows = holdout()
     verdict = decided(candidate(rows, np.full(ROWS, MIDDLE)))
     assert rule(verdict, "signal").state == BROKEN
-    assert rule(verdict, "signal").value == 0.0
+    assert rule(verdict, "signal").value <= 0.0
+
+
+@pytest.mark.parametrize("moved", [-20.0, 20.0])
+def test_one_answer_for_all_that_is_nearer_than_the_training_median_is_refused(
+    moved: float,
+) -> None:
+    """Outcomes are others than in training: then such an answer has a skill beside that median."""
+    rows = replace(holdout(), middle=MIDDLE + moved)
+    told = candidate(rows, np.full(ROWS, float(np.median(rows.labels))))
+    verdict = decided(told)
+    assert rule(verdict, "skill_floor").value > 0.05
+    assert rule(verdict, "signal").state == BROKEN
 
 
 def test_the_best_single_column_is_refused() -> None:
