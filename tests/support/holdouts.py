@@ -127,10 +127,11 @@ class Trial:
 
 def require_readable(rule: Rule) -> None:
     """What a rule says is written as `Rule` promises: a capital or a figure at the beginning, no
-    full stop at the end, and no word that shouts.
+    full stop at the end, and no word that shouts. One that is not met has a next step.
     """
     assert rule.sentence
     assert isinstance(rule.passed, bool)
+    assert rule.passed or rule.needed, rule
     for text in filter(None, (rule.sentence, rule.needed)):
         assert text.startswith("metrics.json ") or not text[0].islower(), text
         assert not text.endswith("."), text

@@ -114,6 +114,9 @@ def test_without_a_gain_in_recall_no_more_rows_are_allowed() -> None:
     assert rows_for_gain(labels, np.zeros(1000, dtype=bool), replace(less, low=0.02)) == 0.0
     # two points of recall are ten of the 500 positives, of which one is found in two rows flagged
     assert rows_for_gain(labels, theirs, replace(less, low=0.02)) == pytest.approx(20 / 1000)
+    # where four in five flagged are positives, in 1.25 rows flagged
+    surer = np.isin(np.arange(1000), [*range(1, 641, 2), *range(0, 160, 2)])
+    assert rows_for_gain(labels, surer, replace(less, low=0.02)) == pytest.approx(12.5 / 1000)
 
 
 def test_where_few_validation_rows_may_have_done_it_nobody_is_to_blame() -> None:

@@ -198,3 +198,23 @@ def test_a_use_that_goes_on_is_judged_by_the_e_value() -> None:
         "more rows and go on with this model (`sluice extend --by FILE --to FILE`)"
         in waiting.needed
     )
+
+
+def test_how_many_more_rows_tell_does_not_depend_on_the_unit_of_costs() -> None:
+    alike = model("old", 0.6)
+    scores = alike.scores.copy()
+    lost = np.flatnonzero((world().labels == 1) & alike.flagged)[:40]
+    gained = np.flatnonzero((world().labels == 1) & ~alike.flagged)[:40]
+    scores[lost], scores[gained] = 0.0, 0.99
+    trial = costed().but(
+        candidate=Model("candidate", alike.threshold, scores), anchor=alike, margin=0.001
+    )
+    needed = [
+        found(
+            trial.but(cost_of_a_miss=2.0 * times, cost_of_a_false_alarm=times),
+            "anchor_net_benefit",
+        ).needed
+        for times in (1.0, 10.0, 1_000.0)
+    ]
+    assert re.fullmatch(r"Label [\d,]+ more rows, if the difference stays", needed[0])
+    assert len(set(needed)) == 1

@@ -1,5 +1,6 @@
 """The gate for a number: what an honest model gets, and which rule stops what."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -302,7 +303,9 @@ def test_each_later_use_of_the_holdout_has_a_smaller_level() -> None:
 def test_a_holdout_that_is_used_up_promotes_nothing() -> None:
     verdict = decided(holdout(0.4, champion=0.9), facts=Facts(uses=4), uses=4)
     assert verdict.verdict == "HOLD"
-    assert rule(verdict, "ledger").state == OPEN
+    ledger = rule(verdict, "ledger")
+    assert (ledger.state, ledger.value, ledger.limit) == (OPEN, 4, 4)
+    assert re.fullmatch(r"Label [\d,]+ more deliveries for the holdout", ledger.needed)
 
 
 def test_the_anchor_stops_a_slow_decline() -> None:
