@@ -127,11 +127,15 @@ class Trial:
 
 def require_readable(rule: Rule) -> None:
     """What a rule says is written as `Rule` promises: a capital or a figure at the beginning, no
-    full stop at the end, and no word that shouts. One that is not met has a next step.
+    full stop at the end, and no word that shouts. One that is not met has a next step, and what is
+    measured and required are numbers.
     """
     assert rule.sentence
     assert isinstance(rule.passed, bool)
     assert rule.passed or rule.needed, rule
+    assert isinstance(rule.needed, str)
+    for number in (rule.value, rule.limit):
+        assert number is None or isinstance(number, int | float), rule
     for text in filter(None, (rule.sentence, rule.needed)):
         assert text.startswith("metrics.json ") or not text[0].islower(), text
         assert not text.endswith("."), text

@@ -102,7 +102,7 @@ def _nearly_doubled(ground: Ground) -> MadeCase:
     contract = ground.request.contract
     whole = [c for c in contract.features if c.kind == "integer" and c.missing == "refuse"]
     if not whole:
-        raise NotHere
+        raise NotHere("no column of whole numbers is required")
     more = _repeats(ground, "near_duplicate_ceiling")
     values = more[whole[-1].key]
     middle = (values.min() + values.max()) / 2
@@ -134,7 +134,7 @@ def _leaking_target(ground: Ground, wrong: float) -> MadeCase:
     contract = ground.request.contract
     column = next((column for column in contract.features if not column.numeric), None)
     if column is None:
-        raise NotHere
+        raise NotHere("every column is a number")
     values = np.array([column.values[0], column.values[-1]], dtype=object)
     random = np.random.default_rng(1)
 

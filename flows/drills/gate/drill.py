@@ -110,7 +110,7 @@ def drills(
         try:
             yield Drill(fault.name, rule, *became(ground, table, fault, without))
         except NotHere as why:
-            yield Drill(fault.name, rule, NOT_HERE, str(why) or "these rows have no such columns")
+            yield Drill(fault.name, rule, NOT_HERE, str(why))
 
 
 def rule_of(fault: AnyFault) -> str:

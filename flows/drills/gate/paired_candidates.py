@@ -194,7 +194,7 @@ def _cautious(ground: Ground) -> MadeCase:
     labels = ground.labels.holdout
     champion = next((one for one in _weaker(ground) if _ranks_worse(ground, one)), None)
     if champion is None:
-        raise NotHere
+        raise NotHere("noise does not make the real model rank worse on these rows")
     theirs = ground.score_features(champion.model, ground.matrices.holdout) >= champion.threshold
     surely = SURELY * math.sqrt(0.5 / max(int(labels.sum()), 1))
     most = _recall(labels, theirs) - ground.request.policy.gate.shipped_margin - surely
@@ -204,7 +204,7 @@ def _cautious(ground: Ground) -> MadeCase:
         None,
     )
     if candidate is None:
-        raise NotHere
+        raise NotHere("no threshold finds so few that chance is no explanation")
     limits = {
         "recall_floor": LOW["recall_floor"],
         "segment_margin": 0.9,
@@ -237,7 +237,7 @@ def _below_a_group_floor(ground: Ground) -> MadeCase:
     """The policy names a group, and wants of it what the whole does not have."""
     segments = segment_groups(ground.request.contract, ground.rows.holdout)
     if not segments:
-        raise NotHere
+        raise NotHere("the contract has no segments")
     segment, groups = next(iter(segments.items()))
     names, counts = np.unique(groups, return_counts=True)
     floor = GroupFloor(f"{segment} = {names[counts.argmax()]}", 0.99)
@@ -367,7 +367,7 @@ def smallest_group(ground: Ground) -> tuple[int, int]:
     groups = groups or within
     large = [group for group in groups if group[0] > 0.1]
     if not large:
-        raise NotHere
+        raise NotHere("no segment has a group of known values with a tenth of the rows")
     return min(large)[1:]
 
 
@@ -385,7 +385,7 @@ def _thinned(ground: Ground) -> MadeCase:
     holdout = ground.rows.holdout
     segments = segment_groups(ground.request.contract, holdout)
     if not segments:
-        raise NotHere
+        raise NotHere("the contract has no segments")
     segment, groups = next(iter(segments.items()))
     names, counts = np.unique(groups, return_counts=True)
     keep = np.ones(len(groups), dtype=bool)
@@ -408,7 +408,7 @@ def _narrow(ground: Ground) -> MadeCase:
     allowed = 1 - ground.request.policy.gate.comparable_share
     names = [name for name, share in refused.items() if share > allowed]
     if not names:
-        raise NotHere
+        raise NotHere("no column of whole numbers can be narrowed so far")
     document = tomllib.loads(ground.request.contract_text)
     column = document["columns"][names[0]]
     column["maximum"] = limits[names[0]]

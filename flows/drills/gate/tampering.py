@@ -324,7 +324,7 @@ def _require_threshold(report: Report) -> float:
     """The threshold of the candidate. Raises NotHere where its target has none."""
     threshold = threshold_of(report.decision, "candidate")
     if math.isnan(threshold):
-        raise NotHere
+        raise NotHere("there is no threshold")
     return threshold
 
 
@@ -462,14 +462,14 @@ def _exchange_groups(table: Columns, _: Report) -> Columns:
     """Every row gets the groups of its neighbour."""
     groups = {name: np.roll(table[name], 1) for name in table if name.startswith("segment ")}
     if not groups:
-        raise NotHere
+        raise NotHere("the contract has no segments")
     return {**table, **groups}
 
 
 def _take_apart(table: Columns, _: Report) -> Columns:
     """Every row is a group of its own, as if nobody were there twice."""
     if GROUP not in table:
-        raise NotHere
+        raise NotHere("no rows belong together")
     return {**table, GROUP: table["row_hash"]}
 
 
@@ -511,7 +511,7 @@ def _strict_champion(report: Report) -> Report:
 def _other_weights(report: Report) -> Report:
     """The champion is judged as if it answered one class alone."""
     if not report.request.contract.target.several:
-        raise NotHere
+        raise NotHere("there are no weights of several classes")
 
     def move(case: Document) -> None:
         case["champion"]["weights"] = [9.0, *case["champion"]["weights"][1:]]

@@ -240,7 +240,9 @@ def test_the_calibration_error_is_held_against_a_part_of_the_prevalence() -> Non
     )
     assert found(trial.but(calibration_share_ceiling=value), "calibration_share").state == MET
     low = gap.low / world().labels.mean() * 0.9
-    assert found(trial.but(calibration_share_ceiling=low), "calibration_share").state == BROKEN
+    broken = found(trial.but(calibration_share_ceiling=low), "calibration_share")
+    assert broken.state == BROKEN
+    assert broken.needed == f"Lower it by {percent(value - low, 1)}"
     assert "calibration" not in {rule.rule for rule in trial.judge().rules}
 
 

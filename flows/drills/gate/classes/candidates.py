@@ -145,7 +145,7 @@ def _leaking(ground: Ground, wrong: float) -> MadeCase:
     contract, classes = ground.request.contract, _classes(ground)
     columns = [column for column in contract.features if len(column.values) >= classes]
     if not columns:
-        raise NotHere
+        raise NotHere("no column has as many values as there are classes")
     column = columns[0]
     values = np.array(column.values[:classes], dtype=object)
     random = np.random.default_rng(1)

@@ -137,12 +137,12 @@ def _without_group(ground: Ground) -> MadeModel:
     contract = ground.request.contract
     segments = segment_groups(contract, ground.rows.train)
     if not segments:
-        raise NotHere
+        raise NotHere("the contract has no segments")
     groups = next(iter(segments.values()))
     names, counts = np.unique(groups, return_counts=True)
     large = counts >= 0.1 * len(groups)
     if not large.any():
-        raise NotHere
+        raise NotHere("no group has a tenth of the rows")
     member = groups == names[np.where(large, counts, counts.max() + 1).argmin()]
     labels = ground.labels.train.copy()
     labels[member] = (labels[member] + 1) % len(contract.target.classes)
@@ -153,7 +153,7 @@ def _below_a_group_floor(ground: Ground) -> MadeCase:
     """The policy names a group, and wants of it what the whole does not have."""
     segments = segment_groups(ground.request.contract, ground.rows.holdout)
     if not segments:
-        raise NotHere
+        raise NotHere("the contract has no segments")
     segment, groups = next(iter(segments.items()))
     names, counts = np.unique(groups, return_counts=True)
     floor = GroupFloor(f"{segment} = {names[counts.argmax()]}", 0.999)

@@ -116,7 +116,7 @@ def quantity_of(ground: Ground) -> Quantity:
     """The number that is predicted. Raises NotHere where the target is none."""
     quantity = ground.request.contract.target.quantity
     if quantity is None:
-        raise NotHere
+        raise NotHere("the target is no number")
     return quantity
 
 
@@ -137,7 +137,7 @@ def drawn(ground: Ground) -> MadeModel:
         nearer = answers.mean() + kept * (answers - answers.mean())
         if skill_of(labels, nearer, middle) > sum(skills) / 2:
             return MadeModel(_drawn_in(ground, ground.model, kept))
-    raise NotHere
+    raise NotHere("the real model says little more than its best column")
 
 
 def _drawn_in(ground: Ground, model: bytes, kept: float) -> bytes:
@@ -187,7 +187,7 @@ def _numeric(ground: Ground) -> Column:
         and column.missing == "refuse"
     ]
     if not columns:
-        raise NotHere
+        raise NotHere("no column of numbers with a range is required")
     return max(columns, key=lambda column: len(np.unique(ground.rows.train[column.key])))
 
 
@@ -201,7 +201,7 @@ def _few(ground: Ground) -> MadeCase:
     """One row less than the policy requires."""
     count = ground.request.policy.gate.least_positives - 1
     if count < 1:
-        raise NotHere
+        raise NotHere("the policy requires no number of rows")
     return with_holdout(ground, taken(ground.rows.holdout, np.arange(count)))
 
 

@@ -15,6 +15,7 @@ from sluice.gate import spending
 from sluice.gate.case import BROKEN, MET, OPEN, Facts, Rule
 from sluice.gate.classes.case import Classifier, Holdout
 from sluice.gate.classes.decide import decide
+from sluice.gate.comparison import WAY_OUT
 from sluice.gate.decide import Verdict
 from sluice.model.classes.trained import Part, Ships, released_metrics
 from sluice.model.classes.trained import trained_metrics as trained
@@ -165,6 +166,19 @@ def test_probabilities_that_are_none_end_it_at_once() -> None:
     assert [one.rule for one in verdict.rules] == ["binary", "labelled", "finite"]
 
 
+@pytest.mark.parametrize(
+    "row", [(-0.2, 0.6, 0.6), (1.2, -0.1, -0.1), (np.inf, 0.0, 0.0), (0.5, np.nan, 0.5)]
+)
+def test_one_row_whose_numbers_are_no_probabilities_is_enough(
+    row: tuple[float, float, float],
+) -> None:
+    rows = holdout()
+    broken = rows.candidate.probabilities.copy()
+    broken[7] = row
+    verdict = decided(replace(rows, candidate=Classifier("candidate", broken, EVEN)))
+    assert (rule(verdict, "finite").state, rule(verdict, "finite").value) == (BROKEN, 1)
+
+
 def test_probabilities_that_do_not_sum_to_one_are_none() -> None:
     rows = holdout()
     half = rows.candidate.probabilities / 2
@@ -195,6 +209,35 @@ def test_a_floor_is_broken_only_where_the_whole_interval_lies_below() -> None:
     assert state(min(recall + 0.15, 0.99)) == BROKEN
 
 
+def test_a_class_below_its_floor_is_told_with_how_many_more_have_to_be_found() -> None:
+    rows = holdout()
+    own = rows.labels == 2
+    found = int((rows.candidate.answered[own] == 2).sum())
+    limits = ClassPolicy((ClassFloor("c", 0.99), ClassFloor("a", 0.1)))
+    looked = rule(decided(rows, limits=limits), "class_floors")
+    wanted = int(np.ceil(0.99 * own.sum() - 1e-9)) - found
+    assert (looked.state, looked.value) == (BROKEN, 1.0)
+    assert looked.needed == f"Find {wanted} more of 'c'"
+
+
+def test_beside_a_champion_a_floor_that_is_open_waits_too() -> None:
+    rows = holdout(known=2.2, champion=1.2)
+    recall = float((rows.candidate.answered[rows.labels == 2] == 2).mean())
+    limits = ClassPolicy((ClassFloor("c", recall + 0.01),))
+    verdict = decided(rows, limits=limits)
+    assert rule(verdict, "class_floors").state == OPEN
+    assert verdict.verdict == "INSUFFICIENT"
+
+
+def test_a_gain_over_the_best_column_that_chance_may_have_made_waits() -> None:
+    rows = holdout(known=1.85, column=1.8)
+    looked = rule(decided(rows, one_column_ceiling=0.99), "more_than_one_column")
+    assert (looked.state, looked.limit) == (OPEN, 0.0)
+    assert looked.value is not None
+    assert looked.value < 0
+    assert re.fullmatch(r"Label [\d,]+ further parcels, if the difference stays", looked.needed)
+
+
 def test_a_mean_recall_below_its_floor_is_refused() -> None:
     verdict = decided(holdout(), recall_floor=0.95)
     assert verdict.verdict == "REJECT"
@@ -218,6 +261,18 @@ def test_folds_that_promise_more_than_the_holdout_holds_are_refused() -> None:
     assert rule(verdict, "stable_cross_validation").state == BROKEN
 
 
+def test_folds_that_do_not_agree_promise_less_surely() -> None:
+    """So a mean of theirs that is as far away is no longer beyond chance."""
+    states = []
+    for spread in (0.0, 0.3):
+        metrics = metrics_of(holdout(known=1.2))
+        folds = metrics["cross_validation"]["roc_auc"]
+        folds.update(mean=folds["mean"] + 0.1, std=spread, folds=[0.9] * 5)
+        verdict = decided(holdout(known=1.2), metrics=metrics, stability_ceiling=0.02)
+        states.append(rule(verdict, "stable_cross_validation").state)
+    assert states == [BROKEN, OPEN]
+
+
 def test_repeated_rows_are_refused() -> None:
     facts = Facts(duplicates=900, near_duplicates=5)
     verdict = decided(holdout(), facts=facts)
@@ -235,6 +290,14 @@ def test_an_equal_model_is_held() -> None:
     verdict = decided(holdout(known=1.9, champion=1.9), margin=0.06)
     assert verdict.verdict == "HOLD", verdict.sentence
     assert "mean recall over the classes is" in verdict.sentence
+
+
+def test_the_very_same_model_is_told_as_such() -> None:
+    rows = holdout(known=1.9)
+    same = replace(rows.candidate, tag="old")
+    verdict = decided(replace(rows, champion=same, anchor=same))
+    assert verdict.verdict == "HOLD"
+    assert "its mean recall over the classes is the same" in verdict.sentence
 
 
 def test_fresh_data_may_replace_an_old_champion_that_is_equal() -> None:
@@ -263,8 +326,15 @@ def test_a_loss_that_chance_may_have_made_is_told_by_how_far_it_is_from_the_marg
     rows = holdout(known=1.8, champion=1.95)
     looked = rule(decided(rows, margin=margin, segment_margin=0.5), "not_worse")
     assert looked.state == OPEN
-    assert "differs by -0.0252 [" in looked.sentence
+    found = re.search(r"differs by (-[\d.]+) \[(-[\d.]+),", looked.sentence)
+    assert found is not None
+    value, low = (float(text) for text in found.groups())
+    assert value == -0.0252
     assert re.fullmatch(needed, looked.needed)
+    if "Label" in looked.needed:
+        [more] = re.findall(r"[\d,]+", looked.needed.partition(" further")[0])
+        wanted = ROWS * ((value - low) / (value + margin)) ** 2 - ROWS
+        assert int(more.replace(",", "")) == pytest.approx(wanted, rel=0.03)
 
 
 def test_a_use_of_the_holdout_that_came_before_makes_it_harder_to_be_better() -> None:
@@ -328,6 +398,10 @@ def test_a_segment_that_is_required_has_rows_enough_of_every_class() -> None:
     looked = rule(short, "segments_required")
     assert looked.state == OPEN
     assert looked.needed == f"Label more rows of place, side = {few}"
+    # a group that has no row of the last class
+    bare = replace(rows, labels=np.where(rarest & (names == few), 0, rows.labels))
+    of_none = decided(bare, segments_required=("side",), segment_positives=1)
+    assert rule(of_none, "segments_required").needed == f"Label more rows of side = {few}"
     alone = decided(holdout(), segments_required=wanted, segment_positives=10_000)
     assert "segments_required" not in {one.rule for one in alone.rules}
 
@@ -379,8 +453,10 @@ def test_what_cannot_be_compared_is_named(
     silent = Classifier("old", np.full((ROWS, 3), np.nan), EVEN)
     rows, facts = replace(rows, **dict.fromkeys(mute, silent)), Facts(accepted=accepted)
     verdict = decided(rows, facts=facts, comparable_share=0.95)
-    assert rule(verdict, "comparable").sentence.startswith(said)
-    assert rule(verdict, "comparable").state == OPEN
+    looked = rule(verdict, "comparable")
+    assert looked.sentence.startswith(said)
+    assert (looked.state, looked.value, looked.limit) == (OPEN, accepted, 0.95)
+    assert looked.needed == WAY_OUT
 
 
 def test_a_champion_that_cannot_be_scored_blocks_and_may_be_set_aside() -> None:

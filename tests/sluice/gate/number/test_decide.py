@@ -277,6 +277,18 @@ def test_a_better_model_is_promoted_and_an_equal_one_held() -> None:
     assert equal.sentence.startswith("No better than the champion: its mean absolute error is")
 
 
+@pytest.mark.parametrize(("spread", "said"), [(0.62, "higher"), (0.58, "lower")])
+def test_of_which_the_error_is_higher_is_told_however_little(spread: float, said: str) -> None:
+    rows = holdout(0.6)
+    other = Answering("old", answers_of(rows.labels, 0.6))
+    mine = candidate(rows, answers_of(rows.labels, spread))
+    # Without an anchor the better one is held too.
+    verdict = decided(replace(mine, champion=other, anchor=None))
+    apart = np.abs(mine.labels - mine.candidate.answers) - np.abs(rows.labels - other.answers)
+    assert 0 < abs(apart.mean()) < 1
+    assert re.search(rf"its mean absolute error is [\d.]+ min {said}", verdict.sentence)
+
+
 def test_a_worse_model_is_refused() -> None:
     verdict = decided(holdout(1.2, champion=0.3), limits=replace(LIMITS, skill_floor=0.05))
     assert verdict.verdict == "REJECT"
