@@ -3,7 +3,6 @@ reconcile`, real pods, and people who ask all the time.
 """
 
 import datetime
-import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,14 +77,24 @@ class Piece:
 def pieces(weights: list[tuple[int, float]], ended: float) -> Iterator[Piece]:
     """All of the time: while a weight holds, and around each change. After the last weight, which
     is zero, the new image is stable, and all of it is its own.
+
+    A weight that holds for a moment alone has no time of its own: changes before and after it meet,
+    and around both any of these weights may hold.
     """
     before, after = LATE
     shares = [*(weight / 100 for weight, _ in weights[:-1]), 1.0]
     starts = [start for _, start in weights]
-    for start, end, share in zip(starts, [*starts[1:], ended + before], shares, strict=True):
-        yield Piece(start + after, end - before, share, share)
-    for at, (one, other) in zip(starts[1:], itertools.pairwise(shares), strict=True):
-        yield Piece(at - before, at + after, min(one, other), max(one, other))
+    held = list(zip(starts, [*starts[1:], ended + before], shares, strict=True))
+    for start, end, share in held:
+        if start + after < end - before:
+            yield Piece(start + after, end - before, share, share)
+    for at in starts[1:]:
+        near = [
+            share
+            for start, end, share in held
+            if start - before < at + after and end + after > at - before
+        ]
+        yield Piece(at - before, at + after, min(near), max(near))
 
 
 def test_a_candidate_that_fails_is_taken_back_with_nobody_touching_anything(

@@ -223,9 +223,16 @@ def _decided(ground: Ground, fault: Fault, without: Collection[str]) -> Seen:
     if not happened:
         return Seen(NOT_HERE, "the fault is not in what was judged")
     seen = _judged(fault, judged, without)
-    if seen.state == MISSED and (unsound := _unsound(ground)):
-        return Seen(NOT_HERE, unsound)
-    return seen
+    if seen.state == CAUGHT or _effect(judged) == "PROMOTE":
+        return seen
+    # It was stopped, and not as it should be: by what stops the real model too, if that is so.
+    unsound = _unsound(ground)
+    return Seen(NOT_HERE, unsound) if unsound else seen
+
+
+def _effect(judged: Verdict) -> str:
+    """What a verdict comes to: a HOLD that may replace its champion lets a candidate in."""
+    return "PROMOTE" if judged.refresh else judged.verdict
 
 
 def _unsound(ground: Ground) -> str:
@@ -243,7 +250,7 @@ def _judged(fault: Fault, judged: Verdict, without: Collection[str]) -> Seen:
     expected = [
         rule for rule in judged.rules if rule.rule == fault.rule and (rule.state == MET) == wanted
     ]
-    effect = "PROMOTE" if judged.refresh else judged.verdict
+    effect = _effect(judged)
     caught = effect in fault.right and (bool(expected) or fault.rule in without)
     # Of few rows no rule is sure: the candidate is stopped all the same, and by the right rule.
     unsure = any(rule.state == OPEN for rule in expected) and effect in KEPT

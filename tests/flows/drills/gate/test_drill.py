@@ -238,6 +238,22 @@ def test_the_right_verdict_for_another_reason_is_a_miss(
     assert drill.became(ground, table, typed)[0] == MISSED
 
 
+def test_where_the_real_model_is_refused_what_is_let_through_is_missed_all_the_same(
+    ground: Ground, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill, "_unsound", lambda _: "the real model itself is not promoted")
+    through = Fault("none", "signal", REJECT, lambda _: MadeCase(), lambda *_: True)
+    stopped = Fault(
+        "none",
+        "better",
+        ("PROMOTE",),
+        lambda _: MadeCase(limits={"recall_floor": 0.999}),
+        lambda *_: True,
+    )
+    assert drill.became(ground, table, through).state == MISSED
+    assert drill.became(ground, table, stopped).state == NOT_HERE
+
+
 def test_nothing_is_kept_but_the_data(place: Path, found: dict[str, Drill]) -> None:
     assert {path.name for path in (place / "home").iterdir()} == {"data"}
 

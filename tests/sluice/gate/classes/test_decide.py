@@ -113,6 +113,14 @@ def test_an_honest_first_model_is_promoted() -> None:
     document = verdict.document()
     assert document["comparison"] is None
     assert [rule["passed"] for rule in document["rules"]] == [True] * len(verdict.rules)
+    rows = holdout()
+    recalls = [(rows.candidate.answered == rows.labels)[rows.labels == place] for place in range(3)]
+    signal, labelled = rule(verdict, "signal"), rule(verdict, "labelled")
+    assert (signal.value, signal.limit) == (
+        pytest.approx(np.mean([one.mean() for one in recalls])),
+        1 / 3,
+    )
+    assert (labelled.value, labelled.limit) == (min(len(one) for one in recalls), 2)
 
 
 def test_shuffled_labels_are_refused() -> None:
@@ -261,6 +269,17 @@ def test_folds_that_promise_more_than_the_holdout_holds_are_refused() -> None:
     assert rule(verdict, "stable_cross_validation").state == BROKEN
 
 
+def test_a_validation_of_few_rows_promises_less_surely() -> None:
+    states = []
+    for rows in (ROWS, 4):
+        metrics = metrics_of(holdout(known=1.2))
+        metrics["validation"]["roc_auc"] += 0.1
+        metrics["rows"]["validation"] = rows
+        verdict = decided(holdout(known=1.2), metrics=metrics, stability_ceiling=0.02)
+        states.append(rule(verdict, "stable_validation").state)
+    assert states == [BROKEN, OPEN]
+
+
 def test_folds_that_do_not_agree_promise_less_surely() -> None:
     """So a mean of theirs that is as far away is no longer beyond chance."""
     states = []
@@ -303,6 +322,8 @@ def test_the_very_same_model_is_told_as_such() -> None:
 def test_fresh_data_may_replace_an_old_champion_that_is_equal() -> None:
     facts = Facts(fresh=True, champion_days=30)
     assert decided(holdout(known=1.9, champion=1.9), facts=facts, margin=0.06).refresh
+    for other in (replace(facts, fresh=False), replace(facts, champion_days=0)):
+        assert not decided(holdout(known=1.9, champion=1.9), facts=other, margin=0.06).refresh
 
 
 def test_a_worse_model_is_refused() -> None:

@@ -289,6 +289,25 @@ def test_of_which_the_error_is_higher_is_told_however_little(spread: float, said
     assert re.search(rf"its mean absolute error is [\d.]+ min {said}", verdict.sentence)
 
 
+@pytest.mark.parametrize(
+    ("margin", "needed"),
+    [
+        (0.21, r"Lower the mean absolute error by 0\.[\d]+ min"),
+        (0.25, r"Label [\d,]+ further deliveries, if the difference stays"),
+    ],
+)
+def test_a_loss_is_told_by_how_far_it_is_from_the_margin(margin: float, needed: str) -> None:
+    """Beyond it answers have to become nearer; within it more labels tell."""
+    rows = holdout(0.6)
+    chance = np.random.default_rng(5).normal(0, 6.0, ROWS)
+    other = Answering("old", answers_of(rows.labels, 0.6))
+    mine = candidate(rows, answers_of(rows.labels, 0.64) + chance)
+    looked = rule(decided(replace(mine, champion=other, anchor=other), margin=margin), "not_worse")
+    assert looked.state == OPEN
+    assert "differs by -0.2230 [" in looked.sentence
+    assert re.fullmatch(needed, looked.needed)
+
+
 def test_a_worse_model_is_refused() -> None:
     verdict = decided(holdout(1.2, champion=0.3), limits=replace(LIMITS, skill_floor=0.05))
     assert verdict.verdict == "REJECT"
@@ -298,6 +317,8 @@ def test_a_worse_model_is_refused() -> None:
 def test_fresh_data_may_replace_an_equal_champion() -> None:
     facts = Facts(fresh=True, champion_days=30)
     assert decided(holdout(0.6, champion=0.6), facts=facts).refresh
+    for other in (replace(facts, fresh=False), replace(facts, champion_days=0)):
+        assert not decided(holdout(0.6, champion=0.6), facts=other).refresh
 
 
 def test_each_later_use_of_the_holdout_has_a_smaller_level() -> None:
