@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from scipy import special
 
-from sluice.gate.case import Facts, Holdout, Model, Rule
+from sluice.gate.case import BROKEN, OPEN, Facts, Holdout, Model, Rule
 from sluice.gate.decide import Verdict, decide
 from sluice.model.quality.metrics import by_segment, confusion, intervals, measure, two_sided
 from sluice.model.quality.operating_point import choose_threshold
@@ -132,7 +132,7 @@ def require_readable(rule: Rule) -> None:
     """
     assert rule.sentence
     assert isinstance(rule.passed, bool)
-    assert rule.passed or rule.needed, rule
+    assert rule.needed or rule.state not in (OPEN, BROKEN), rule
     assert isinstance(rule.needed, str)
     for number in (rule.value, rule.limit):
         assert number is None or isinstance(number, int | float), rule

@@ -99,6 +99,7 @@ def decided(
     verdict = decide(found, rows, facts, policy, limits, WORDS)
     for one in verdict.rules:
         require_readable(one)
+        assert one.state != MET or one.needed == ""
     return verdict
 
 
@@ -395,6 +396,19 @@ def test_a_group_has_a_floor_of_its_own() -> None:
         assert (looked.state, looked.value) == (state, float(state != MET))
         assert looked.sentence.startswith(f"Mean recall of side = x is {mean:.4f} with a")
     assert looked.needed == "Answer more rightly in side = x"
+
+
+def test_rows_of_a_group_that_belong_together_say_less() -> None:
+    rows = holdout()
+    floors = (GroupFloor("side = x", 0.99),)
+    together = replace(rows, clusters=np.arange(ROWS) // 40)
+    lows = [
+        float(re.findall(r"an? (?:upper|lower) limit of ([\d.]+)", found.sentence)[0])
+        for found in (
+            rule(decided(one, group_floors=floors), "group_floors") for one in (rows, together)
+        )
+    ]
+    assert lows[0] != lows[1]
 
 
 @pytest.mark.parametrize("group", ["side = z", "place = x"])

@@ -11,6 +11,7 @@ from support.deliveries import POLICY
 from support.holdouts import require_readable
 
 from sluice.gate.case import BROKEN, MET, OPEN, WAIVED, Facts, Rule
+from sluice.gate.comparison import WAY_OUT
 from sluice.gate.decide import Verdict
 from sluice.gate.number.case import Answering, Holdout
 from sluice.gate.number.decide import decide
@@ -94,6 +95,7 @@ def decided(
     verdict = decide(found, rows, facts, policy, limits, WORDS)
     for one in verdict.rules:
         require_readable(one)
+        assert one.state != MET or one.needed == ""
     return verdict
 
 
@@ -377,6 +379,36 @@ def test_a_champion_that_cannot_answer_is_not_compared() -> None:
     waived = decided(apart, facts=replace(facts, waived="comparable"))
     assert waived.verdict == "PROMOTE"
     assert rule(waived, "comparable").state == WAIVED
+
+
+@pytest.mark.parametrize(
+    ("mute", "accepted", "said"),
+    [
+        (("champion",), 0.9, "The champion accepts 90.0 % of the holdout rows; at least 95 % is"),
+        (("champion", "anchor"), 0.9, "The champion and the anchor accept 90.0 % of the holdout"),
+        (("anchor",), 1.0, "The anchor cannot score every holdout row; a score of each is"),
+        ((), 0.9, "The compared models accept 90.0 % of the holdout rows; at least 95 % is"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(
+    mute: tuple[str, ...], accepted: float, said: str
+) -> None:
+    silent = Answering("old", np.full(ROWS, np.nan))
+    rows = replace(holdout(0.6, champion=0.6), **dict.fromkeys(mute, silent))
+    looked = rule(
+        decided(rows, facts=Facts(accepted=accepted), comparable_share=0.95), "comparable"
+    )
+    assert looked.sentence.startswith(said)
+    assert (looked.state, looked.value, looked.limit) == (OPEN, accepted, 0.95)
+    assert looked.needed == WAY_OUT
+
+
+@pytest.mark.parametrize("folds", [[0.5], []])
+def test_one_fold_or_none_has_no_spread(folds: list[float]) -> None:
+    document = metrics_of(holdout())
+    document["cross_validation"]["skill"].update(std=0.3, folds=folds)
+    looked = rule(decided(holdout(), metrics=document), "stable_cross_validation")
+    assert looked.state == MET
 
 
 def test_a_champion_without_an_anchor_and_a_split_that_changed_are_told() -> None:

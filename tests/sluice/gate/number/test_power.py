@@ -25,6 +25,7 @@ def test_the_first_use_has_less_of_the_level_than_the_whole() -> None:
     assert [group.at_level < group.at_use for group in told.groups] == [True, True]
     assert told.groups[1].at_use == pytest.approx(told.groups[0].at_use * 3**0.5)
     [wanted] = told.wanted
+    assert wanted.difference == 0.02
     assert wanted.at_level == rows_needed(0.02, 0.4, 0.05) == 2474
     assert wanted.at_use == rows_needed(0.02, 0.4, told.use_level)
 
