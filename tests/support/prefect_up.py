@@ -57,8 +57,11 @@ class Up:
         found = self.client.read_deployment_by_name(deployment)
         return self.client.create_flow_run_from_deployment(found.id, parameters=parameters)
 
-    def until(self, run: "FlowRun", *names: str, seconds: float = 120) -> "FlowRun":
-        """The run, once its state has one of these names, or is final where none is given."""
+    def until(self, run: "FlowRun", *names: str, seconds: float = 400) -> "FlowRun":
+        """The run, once its state has one of these names, or is final where none is given.
+
+        Runs of one deployment wait for each other, and two runs at once is all that the worker has.
+        """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             now = self.client.read_flow_run(run.id)
@@ -133,6 +136,20 @@ def running(story: Story, webhook: Webhook, tools: str, folder: Path, **given: s
         patient = temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 5})
         with patient, SyncPrefectClient(api=f"{url}/api") as client:
             yield Up(url, log.read_text(), webhook, story, client, words)
+
+
+@contextlib.contextmanager
+def without_schedule(up: Up, name: str) -> Iterator[None]:
+    """While this lasts, no run of a deployment begins by itself: those that do each minute might
+    have its only slot again and again.
+    """
+    [found] = [one for one in up.client.read_deployments() if one.name == name]
+    [schedule] = found.schedules
+    up.client.update_deployment_schedule(found.id, schedule.id, active=False)
+    try:
+        yield
+    finally:
+        up.client.update_deployment_schedule(found.id, schedule.id, active=True)
 
 
 def told_of(up: Up, run: "FlowRun", what: str) -> list[str]:
