@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.drills.gate.bad_rows import repeated, taken, with_holdout
 from flows.drills.gate.baseline import Ground
-from flows.drills.gate.candidates import one_column, used_up
+from flows.drills.gate.candidates import one_column, promised, used_up
 from flows.drills.gate.case import (
     Document,
     MadeCase,
@@ -81,20 +81,7 @@ def _answers_at_fault() -> Iterator[Fault]:
 
 
 def _records_at_fault() -> Iterator[Fault]:
-    yield Fault(
-        "cross-validation far from the holdout",
-        "stable_cross_validation",
-        REJECT,
-        _other_folds,
-        _far,
-    )
-    yield Fault(
-        "validation far from the holdout",
-        "stable_validation",
-        REJECT,
-        _other_validation,
-        _validated,
-    )
+    yield from promised("roc_auc", "roc_auc", _far, _validated)
     yield used_up()
     yield Fault("metrics.json edited by hand", "metrics_match", REJECT, _edited, _recall_claimed)
 
@@ -261,25 +248,6 @@ def _same_answers(ground: Ground, decision: Decision) -> bool:
     mine = chosen(probabilities(decision), ground.weights)
     real = chosen(ground.holdout_scores, ground.weights)
     return bool((mine == real).mean() > 0.99)
-
-
-def _other_folds(ground: Ground) -> MadeCase:
-    more = 2 * ground.request.policy.gate.stability_ceiling
-
-    def edit(tuning: Document) -> None:
-        areas = tuning["winner"]["roc_auc"]
-        tuning["winner"]["roc_auc"] = [area + more for area in areas]
-
-    return MadeCase(tuning=edit)
-
-
-def _other_validation(ground: Ground) -> MadeCase:
-    more = 2 * ground.request.policy.gate.stability_ceiling
-
-    def edit(metrics: Document) -> None:
-        metrics["validation"]["roc_auc"] += more
-
-    return MadeCase(trained=edit)
 
 
 def _edited(_: Ground) -> MadeCase:

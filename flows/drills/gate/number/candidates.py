@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.drills.gate.bad_rows import repeated, taken, with_holdout
 from flows.drills.gate.baseline import Ground
-from flows.drills.gate.candidates import one_column, used_up
+from flows.drills.gate.candidates import one_column, promised, used_up
 from flows.drills.gate.case import (
     Document,
     MadeCase,
@@ -94,20 +94,7 @@ def _answers_at_fault() -> Iterator[Fault]:
 
 
 def _records_at_fault() -> Iterator[Fault]:
-    yield Fault(
-        "cross-validation far from the holdout",
-        "stable_cross_validation",
-        REJECT,
-        _other_folds,
-        _far,
-    )
-    yield Fault(
-        "validation far from the holdout",
-        "stable_validation",
-        REJECT,
-        _other_validation,
-        _validated,
-    )
+    yield from promised("folds", "skill", _far, _validated)
     yield used_up()
     yield Fault("metrics.json edited by hand", "metrics_match", REJECT, _edited, _error_claimed)
 
@@ -299,24 +286,6 @@ def _is_aside(ground: Ground, decision: Decision) -> bool:
     table = scores_of(decision)
     error = np.abs(table["label"] - middle_of(ground)).mean()
     return bool((table["candidate"] - table["label"]).mean() > _ASIDE / 2 * error)
-
-
-def _other_folds(ground: Ground) -> MadeCase:
-    more = 2 * ground.request.policy.gate.stability_ceiling
-
-    def edit(tuning: Document) -> None:
-        tuning["winner"]["folds"] = [skill + more for skill in tuning["winner"]["folds"]]
-
-    return MadeCase(tuning=edit)
-
-
-def _other_validation(ground: Ground) -> MadeCase:
-    more = 2 * ground.request.policy.gate.stability_ceiling
-
-    def edit(metrics: Document) -> None:
-        metrics["validation"]["skill"] += more
-
-    return MadeCase(trained=edit)
 
 
 def _edited(_: Ground) -> MadeCase:
