@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.first_run import changed, demo, held, released, scratch, second  # noqa: F401
+from support.first_run import (  # noqa: F401
+    changed,
+    demo,
+    evidence_after,
+    held,
+    released,
+    scratch,
+    second,
+)
 from support.model_artifacts import IMAGE_LABELS, IMAGE_TAG, PROJECT, small_artifact
 
 from flows.adapters.image import base_image, bento, containers, image_tools, model_image, wheels

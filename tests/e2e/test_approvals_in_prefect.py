@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from support import environment
+from support import environment, prefect_form
 from support.approving import allow, train
 from support.browser import CHROMIUM, chromium, foreign
 from support.prefect_up import Up, listening, running, told_of
@@ -146,24 +145,10 @@ def begun(scene: Scene, deployment: str, **fields: str) -> "FlowRun":
     """A run that is begun in the form of a deployment, with these fields by what the form says of
     them; its end.
     """
-    page, up = scene.page, scene.up
-    before = {run.id for run in up.client.read_flow_runs()}
-    page.goto(f"{up.url}/deployments")
-    page.get_by_role("link", name=deployment).first.click()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("Custom run").click()
-    page.wait_for_load_state("networkidle")  # the form has read its schema by then
-    for name, text in fields.items():
-        # Prefect ties no label to a field: it is the one below its name.
-        page.get_by_text(name, exact=True).last.locator("xpath=following::textarea[1]").fill(text)
-    page.get_by_role("button", name="Submit").click()
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        new = [run for run in up.client.read_flow_runs() if run.id not in before]
-        if new:
-            return up.until(new[0], seconds=300)
-        page.wait_for_timeout(200)
-    raise AssertionError(f"{deployment} did not begin")
+    scene.page.goto(f"{scene.up.url}/deployments")
+    prefect_form.open_of(scene.page, deployment)
+    made = prefect_form.sent(scene.page, **fields)
+    return scene.up.until(scene.up.client.read_flow_run(made), seconds=300)
 
 
 def shown(scene: Scene, run: "FlowRun", state: str, file: Path) -> Page:

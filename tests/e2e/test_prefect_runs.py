@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, expect
-from support import environment, releases
+from playwright.sync_api import expect
+from support import environment, prefect_form, releases
 from support.browser import CHROMIUM, chromium, foreign
 from support.prediction_logs import in_months, write_days
 from support.prefect_up import (
@@ -141,14 +141,16 @@ def test_a_run_begun_in_the_form_ends_with_its_artifacts(up: Up, tmp_path: Path)
     rows = up.story.rows.read_bytes()
     table = tmp_path / "more.csv"
     table.write_bytes(releases.change(rows, releases.row_in("holdout"), "Age", 30))
-    before = {run.id for run in up.client.read_flow_runs()}
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         asked = foreign(page)
-        _submit(page, up.url, str(table))
-        [run] = _new(up, before, "release")
-        ended = up.until(run)
-        page.goto(f"{up.url}/runs/flow-run/{run.id}")
+        page.goto(f"{up.url}/deployments")
+        prefect_form.open_of(page, "attrition-release")
+        hint = "A CSV or Parquet file on the machine of the worker"
+        expect(page.get_by_text(hint)).to_be_visible()
+        made = prefect_form.sent(page, **{"Data file": str(table)})
+        ended = up.until(up.client.read_flow_run(made))
+        page.goto(f"{up.url}/runs/flow-run/{made}")
         page.get_by_role("tablist").get_by_text("Artifacts", exact=True).click()
         for key in ("attrition-verdict", "attrition-metrics", "attrition-steps"):
             expect(page.get_by_text(key, exact=True).first).to_be_visible()
@@ -156,18 +158,6 @@ def test_a_run_begun_in_the_form_ends_with_its_artifacts(up: Up, tmp_path: Path)
         assert asked == []
     assert ended.parameters == {"model": "attrition", "data": str(table), "cache": True}
     assert "attrition" in ended.tags
-
-
-def _submit(page: Page, url: str, table: str) -> None:
-    """Click from the page that is printed to the form, fill it in and send it."""
-    page.goto(f"{url}/deployments")
-    page.get_by_role("link", name="attrition-release").first.click()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("Custom run").click()
-    expect(page.get_by_text("A CSV or Parquet file on the machine of the worker")).to_be_visible()
-    # Prefect ties no label to a field: it is the one below its name.
-    page.get_by_text("Data file").locator("xpath=following::textarea[1]").fill(table)
-    page.get_by_role("button", name="Submit").click()
 
 
 def test_of_two_refused_runs_each_waits_its_turn_and_is_told_once(up: Up, tmp_path: Path) -> None:
@@ -324,18 +314,6 @@ def _ours(up: Up) -> list[str]:
     """The names of the automations for production."""
     names = [one.name for one in up.client.read_automations()]
     return sorted(name for name in names if name.startswith("sluice: "))
-
-
-def _new(up: Up, before: set[Any], flow: str) -> "list[FlowRun]":
-    """The runs of a flow that were not there before, once there is one."""
-    ids = {one.id for one in up.client.read_flows() if one.name == flow}
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        found = [one for one in up.client.read_flow_runs() if one.id not in before]
-        if ours := [one for one in found if one.flow_id in ids]:
-            return ours
-        time.sleep(0.2)
-    raise AssertionError("no run began")
 
 
 def _artifacts(up: Up, run: "FlowRun") -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from support.argocd import seed
 from support.clones import PROJECT, Demo, clone, git, state
 from support.cluster import programs
 from support.git_servers import Ssh, sshd
-from support.runner import EVERY, Job, commands, job, matrix, python
+from support.runner import EVERY, Job, commands, job, matrix, python, uploaded
 from test_registry_http import serving
 
 from flows.adapters import process
@@ -40,15 +40,14 @@ def test_a_release_says_its_verdict_and_that_it_was_a_dry_run(released: Job) -> 
     assert ended.last == "Promoted: release 1 of attrition is committed, Argo CD can sync it."
 
 
-def test_the_evidence_that_is_kept_has_no_rows(released: Job) -> None:
-    folder = state(released.clone) / "evidence"
-    kept = {
-        path.name
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in (".parquet", ".csv")
-    }
+def test_the_evidence_that_is_kept_has_no_rows(evidence_after: Path) -> None:
+    """Where a policy tells figures, scores of people lie beside them: they stay on the machine."""
+    [told] = evidence_after.rglob("verdict.json")
+    for name in ("scores.parquet", "rows.csv"):
+        (told.parent / name).write_bytes(b"rows of people")
+    kept = uploaded("release.yml", "Keep the evidence", "release", evidence_after)
     assert {"evidence.html", "evidence.json", "summary.md", "verdict.json", "metrics.json"} <= kept
-    assert "scores.parquet" not in kept
+    assert not {"scores.parquet", "rows.csv"} & kept
 
 
 def test_a_promotion_says_in_its_first_line_why_it_is_refused(

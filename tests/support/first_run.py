@@ -14,7 +14,7 @@ from flows.adapters.server import free_port
 from support.clones import Clone, Demo, Watched, clone, done, run, serving, state
 from support.runner import Job, job
 
-__all__ = ["changed", "demo", "held", "released", "scratch", "second"]
+__all__ = ["changed", "demo", "evidence_after", "held", "released", "scratch", "second"]
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,18 @@ def released(demo: Demo, scratch: Path) -> Job:
     for model in models:
         assert f"- `{model}`: no commit before it is known" in named.summary
     matrix = {"model": next(model for model in models if model == "attrition")}
-    return job("release.yml", place, scratch / "summary.md", name="release", matrix=matrix)
+    ended = job("release.yml", place, scratch / "summary.md", name="release", matrix=matrix)
+    # A later release in this clone that is refused takes the figures away again.
+    there = state(place) / "evidence"
+    shutil.copytree(there, scratch / "after" / there.relative_to(place.path))
+    return ended
+
+
+@pytest.fixture(scope="session")
+def evidence_after(released: Job, scratch: Path) -> Path:
+    """A folder with the evidence of the second clone, at the place where its release left it."""
+    assert released.clone.path.is_dir()
+    return scratch / "after"
 
 
 @pytest.fixture(scope="session")

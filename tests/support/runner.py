@@ -133,6 +133,19 @@ def commands(workflow: str, name: str = "") -> list[str]:
     return [str(step["run"]) for step in _steps(workflow, name) if "run" in step]
 
 
+def uploaded(workflow: str, step: str, name: str, folder: Path) -> set[str]:
+    """The names of the files below a folder that a step keeps as an artifact: all below its paths
+    but what it excludes.
+    """
+    [found] = [one for one in _steps(workflow, name) if one["name"] == step]
+    paths = str(found["with"]["path"]).split()
+    kept = [path for path in paths if not path.startswith("!")]
+    left_out = [path.removeprefix("!") for path in paths if path.startswith("!")]
+    excluded = {file for pattern in left_out for file in folder.glob(pattern)}
+    files = {file for path in kept for file in (folder / path).rglob("*") if file.is_file()}
+    return {file.name for file in files - excluded}
+
+
 def _steps(workflow: str, name: str = "") -> list[Mapping[str, Any]]:
     jobs = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"]
     [found] = [jobs[name]] if name else jobs.values()
