@@ -91,6 +91,7 @@ class Trial:
     of: World = field(default_factory=world)
     metrics: Mapping[str, Any] | None = None
     words: Words = NEUTRAL_WORDS
+    clusters: np.ndarray | None = None
 
     def but(self, **changes: Any) -> "Trial":
         """The same with changes; those that only the policy knows are changed there."""
@@ -108,6 +109,7 @@ class Trial:
             self.anchor,
             self.one_column,
             self.segments,
+            self.clusters,
         )
 
     def judge(self, *without: str) -> Verdict:
@@ -154,11 +156,13 @@ def measured(trial: Trial) -> dict[str, Any]:
         "threshold": float(threshold),
         "rows": {"train": 44_699, "holdout": len(labels), "holdout_positives": int(labels.sum())},
         "holdout": shares,
-        "intervals": intervals(labels, scores, threshold, level),
+        "intervals": intervals(labels, scores, threshold, level, trial.clusters),
         "confusion": confusion(labels, scores >= threshold),
         "validation": {"roc_auc": area},
         "cross_validation": {"roc_auc": {"mean": area, "std": 0.002, "folds": [area] * 5}},
-        "segments": by_segment(labels, scores >= threshold, trial.segments or {}, level),
+        "segments": by_segment(
+            labels, scores >= threshold, trial.segments or {}, level, trial.clusters
+        ),
     }
     read: dict[str, Any] = json.loads(json.dumps(msgspec.to_builtins(document)))
     return read

@@ -180,10 +180,13 @@ def _of_groups(case: Case, name: str, other: Classifier, margin: float) -> Rule:
         sentence = f"{'. '.join(lost)}; a loss of at most {margin:g} is allowed"
         needed = f"Answer more rightly in {', '.join(steps)}"
         return Rule(name, BROKEN, sentence, float(len(lost)), 0.0, needed)
+    least = f"{case.policy.segment_positives} rows of a class"
     sentence = (
-        f"None of {len(groups)} groups that have {case.policy.segment_positives} rows of a class is"
-        f" shown to lose more than {margin:g} of mean recall against {other.tag}"
+        f"None of {len(groups)} groups that have {least} is shown to lose more than {margin:g} of"
+        f" mean recall against {other.tag}"
     )
+    if not groups:
+        sentence = f"No group has {least}, so none is held against {other.tag}"
     return Rule(name, MET, sentence, 0.0, 0.0)
 
 

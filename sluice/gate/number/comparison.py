@@ -141,10 +141,13 @@ def _of_groups(case: Case, name: str, other: Answering, margin: float) -> Rule:
         sentence = f"{'. '.join(lost)}; a loss of at most {margin:g} is allowed"
         needed = f"Answer more nearly in {', '.join(steps)}"
         return Rule(name, BROKEN, sentence, float(len(lost)), 0.0, needed)
+    least = f"{case.policy.segment_positives} rows"
     sentence = (
-        f"None of {len(groups)} groups that have {case.policy.segment_positives} rows is shown to"
-        f" lose more than {margin:g} of skill against {other.tag}"
+        f"None of {len(groups)} groups that have {least} is shown to lose more than {margin:g} of"
+        f" skill against {other.tag}"
     )
+    if not groups:
+        sentence = f"No group has {least}, so none is held against {other.tag}"
     return Rule(name, MET, sentence, 0.0, 0.0)
 
 

@@ -39,30 +39,33 @@ def numbers(case: Case) -> Iterator[Rule]:
 
 
 def labelled(case: Case) -> Iterator[Rule]:
-    """There are rows enough, and their labels differ."""
-    rows, least = _apart(case), case.policy.least_positives
-    sentence = f"The holdout has {rows:,} labelled {case.words.plural}"
+    """There are rows enough, and their labels differ. Of rows that belong together one counts."""
+    counted, what = _apart(case)
+    least = case.policy.least_positives
+    sentence = f"The holdout has {counted:,} {what}"
     if case.facts.left_out:
         sentence = (
             f"The split changed: {case.facts.left_out:,} rows that a compared model has seen are"
-            f" left out, and {rows:,} are left"
+            f" left out, and {counted:,} {what} are left"
         )
     sentence += f"; at least {least:,} are required"
-    if rows < least:
-        needed = f"Label {least - rows:,} more {case.words.plural}"
-        yield Rule("labelled", OPEN, sentence, float(rows), float(least), needed)
+    if counted < least:
+        needed = f"Label {least - counted:,} more {what.removeprefix('labelled ')}"
+        yield Rule("labelled", OPEN, sentence, float(counted), float(least), needed)
         return
-    yield Rule("labelled", MET, sentence, float(rows), float(least))
+    yield Rule("labelled", MET, sentence, float(counted), float(least))
     off = float(case.holdout.nothing.mean())
     if not off > 0:
         sentence = f"All labels are {case.shown(case.holdout.middle)}; two that differ are required"
         yield Rule("differing", OPEN, sentence, 1.0, 2.0, "Label rows of another number")
 
 
-def _apart(case: Case) -> int:
-    """How many rows there are; of those that belong together one counts."""
-    clusters = case.holdout.clusters
-    return len(case.holdout.labels) if clusters is None else len(np.unique(clusters))
+def _apart(case: Case) -> tuple[int, str]:
+    """How many rows say something of their own, and what they are called."""
+    plural, clusters = case.words.plural, case.holdout.clusters
+    if clusters is None:
+        return len(case.holdout.labels), f"labelled {plural}"
+    return len(np.unique(clusters)), f"groups of {plural} that belong together"
 
 
 def finite(case: Case) -> Iterator[Rule]:
@@ -301,9 +304,9 @@ def scarce(case: Case) -> str:
     """The next step where there are fewer rows than limits of large samples need; empty where there
     are enough. Of rows that belong together one counts.
     """
-    count = _apart(case)
-    if count < FEW:
-        return f"Label more rows, until there are {FEW}; there are {count}"
+    counted, what = _apart(case)
+    if counted < FEW:
+        return f"Label more rows, until there are {FEW} {what}; there are {counted}"
     return ""
 
 
