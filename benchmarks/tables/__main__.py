@@ -6,8 +6,8 @@ Each table is made up and has peculiarities that tables of people's own have. It
 --yes, validate, release, serve, predict, a release of newer rows a month later and a rollback, in
 one project with servers of its own in a folder. A person edits two lines of TOML, as the tutorial
 says: the policy is reviewed, and what a look found is told, so that newer rows may replace a
-champion that is as good. A table to standard error, JSON to standard output; exit code 1 where a table comes to another end than it
-should.
+champion that is as good. A table to standard error, JSON to standard output; exit code 1 where a
+table comes to another end than it should.
 """
 
 import argparse
