@@ -1,9 +1,10 @@
-"""What a holdout can tell of models of a number: two tables, and the line that matters."""
+"""What a holdout can tell of models of a number: its tables, and the line that matters."""
 
 from rich.table import Table
 
 from flows.views import terminal
 from flows.views.escape import escape
+from flows.views.gating.power import first_release, way_there
 from sluice.gate.number.power import NumberReport
 from sluice.percent import four_digits, percent
 
@@ -27,6 +28,10 @@ def show(report: NumberReport, margin: float, unit: str, grouped_by: str = "") -
     if report.wanted:
         out.print()
         out.print(_needed(report))
+    if report.first is not None:
+        out.print()
+        out.print(first_release(report.first, "skill", "rows"))
+        out.print(way_there(report.first, "skill", "rows"))
     out.print(f"[bold]{_last(report, margin, unit)}[/]")
 
 

@@ -54,7 +54,8 @@ def at_share(drafted: Draft, model: str, share: float, seen: Seen) -> Draft:
         what = f"a share of {share:g} is given and the target has no positive class"
         raise UsageError(what, "Nothing is flagged there: leave it out.")
     proposal = limits.floors_at(drafted.judged, share, seen)
-    found = replace(drafted.limits, proposal=proposal)
+    surely = limits.beyond_at(drafted.judged, proposal)
+    found = replace(drafted.limits, proposal=proposal, beyond=surely)
     return replace(drafted, limits=found, policy=toml_files.policy_text(model, found))
 
 

@@ -5,11 +5,13 @@ looked at, only counted.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sluice.draft.beyond import Beyond, Column, Ranked, beyond, draw
 from sluice.draft.leaks import Look
 from sluice.draft.sampling import Seen
 from sluice.errors import Refused
@@ -21,6 +23,7 @@ from sluice.model.fit.training import Rows, fit_rows, folds_of
 from sluice.model.fit.tuning_file import Parameters
 from sluice.model.quality.clusters import numbered, of_share
 from sluice.model.quality.floor_proposal import Proposal, propose
+from sluice.model.quality.one_column import best
 from sluice.model.quality.operating_curve import counted_at
 from sluice.model.quality.operating_point import choose_threshold
 from sluice.model.quality.statistics import (
@@ -77,7 +80,8 @@ class Limits:
     `proposal` is None where this size allows no floors; `labels` are then the labelled rows that it
     takes. `holdout` and `positives` are counts of the holdout, estimated where `sampled`. `gain` is
     the smallest gain in recall that its first use sees four times in five; `wanted` are the
-    positives that one of SMALL takes. They are None where there is no such gain.
+    positives that one of SMALL takes. They are None where there is no such gain. `beyond` is how
+    surely a release knows more than its best column, None where there are no floors.
     """
 
     proposal: Proposal | None
@@ -95,6 +99,7 @@ class Limits:
     gain: float | None
     wanted: int | None
     sampled: bool = False
+    beyond: Beyond | None = None
 
     @property
     def repeats(self) -> bool:
@@ -125,12 +130,13 @@ class Table:
 @dataclass(frozen=True)
 class Judged:
     """Labels of the rows outside of the holdout and the scores that a quick model gives them, each
-    of shape (rows,); and how many rows a validation and a holdout have. `clusters` are numbers,
-    equal in rows that belong together.
+    of shape (rows,), and those of the best single column; and how many rows a validation and a
+    holdout have. `clusters` are numbers, equal in rows that belong together.
     """
 
     labels: np.ndarray
     scores: np.ndarray
+    column: Column
     validation: int
     holdout: int
     clusters: np.ndarray | None = None
@@ -152,9 +158,11 @@ def judge(table: Table, seen: Seen) -> Judged:
     few rows for the folds.
     """
     known = np.sort(np.concatenate([table.rows[PARTS[0]], table.rows[PARTS[1]]]))
+    scores, column = _scores(table, known, seen)
     return Judged(
         labels=table.labels[known],
-        scores=_scores(table, known, seen),
+        scores=scores,
+        column=column,
         validation=len(table.rows["validation"]),
         holdout=len(table.rows["holdout"]),
         clusters=numbered(None if table.groups is None else table.groups[known]),
@@ -185,7 +193,7 @@ def limits_of(
     labels, scores = judged.labels, judged.scores
     holdout, known = table.count("holdout"), len(judged.labels)
     positives = round(int(table.labels[table.rows["holdout"]].sum()) * table.times)
-    best = max((one.roc_auc for one in looks), default=0.5)
+    most = max((one.roc_auc for one in looks), default=0.5)
     gain, wanted = _seen(positives, holdout)
     every = sum(table.count(part) for part in PARTS)
     prevalence = float(np.concatenate([table.labels[rows] for rows in table.rows.values()]).mean())
@@ -196,7 +204,7 @@ def limits_of(
         holdout=holdout,
         positives=positives,
         labels=_labels_needed(prevalence),
-        one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
+        one_column_ceiling=min(max(0.8, _up(most + 0.05)), 0.99),
         duplicate_ceiling=repeats(table),
         calibration_ceiling=_calibration(judged, seen),
         stability_ceiling=_stability(judged),
@@ -205,7 +213,16 @@ def limits_of(
         gain=gain,
         wanted=wanted,
         sampled=table.times > 1,
+        beyond=beyond_at(judged, proposal),
     )
+
+
+def beyond_at(judged: Judged, proposal: Proposal | None) -> Beyond | None:
+    """How surely a release with these floors knows more than its best column."""
+    if proposal is None:
+        return None
+    rows = Ranked(judged.labels, judged.scores, judged.column, judged.clusters)
+    return beyond(rows, judged.holdout, proposal.point.flagged, LEVEL)
 
 
 def _telling(holdout: int, known: int, times: float) -> float:
@@ -226,9 +243,11 @@ def _seen(positives: int, holdout: int) -> tuple[float | None, int | None]:
     return report.groups[0].at_use, wanted
 
 
-def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
-    """Scores of a quick model for the rows `known`, which it has not seen, shape (known rows,)."""
-    scores = np.empty(len(known))
+def _scores(table: Table, known: np.ndarray, seen: Seen) -> tuple[np.ndarray, Column]:
+    """Scores of a quick model for the rows `known`, which it has not seen, shape (known rows,), and
+    those of the best column.
+    """
+    scores, alone, names = np.empty(len(known)), np.empty(len(known)), Counter[str]()
     labels = table.labels[known]
     features = encode(table.contract, _rows(table.columns, known))
     numeric, coding = numeric_features(table.contract), coding_of(table.contract)
@@ -239,7 +258,11 @@ def _scores(table: Table, known: np.ndarray, seen: Seen) -> np.ndarray:
         rows = Rows(features[learnt], labels[learnt], numeric, coding)
         model = fit_rows("gradient_boosting", QUICK, rows)
         scores[left_out] = model.predict_proba(features[left_out])[:, 1]
-    return scores
+        mine, theirs = (_rows(table.columns, known[part]) for part in (learnt, left_out))
+        name, alone[left_out] = best(table.contract, mine, labels[learnt], theirs)
+        names[name] += 1
+    [(name, _)] = names.most_common(1)
+    return scores, Column(name, alone)
 
 
 def _tried(judged: Judged, share: float, seen: Seen) -> Proposal | None:
@@ -261,8 +284,8 @@ def _tried(judged: Judged, share: float, seen: Seen) -> Proposal | None:
     chance = np.random.default_rng(_SEED)
     aim = first.point.precision
     limits = []
-    for draw in range(_DRAWS):
-        seen("floors tried", draw / _DRAWS)
+    for turn in range(_DRAWS):
+        seen("floors tried", turn / _DRAWS)
         validation = _drawn(chance, judged, judged.validation)
         holdout = _drawn(chance, judged, judged.holdout)
         try:
@@ -285,20 +308,8 @@ def _tried(judged: Judged, share: float, seen: Seen) -> Proposal | None:
 
 
 def _drawn(chance: np.random.Generator, judged: Judged, count: int) -> Drawn:
-    """About so many rows, drawn with replacement. Those that belong together are drawn together:
-    another table has other groups, and not other rows of these.
-    """
-    if judged.clusters is None:
-        rows = chance.integers(0, len(judged.labels), count)
-        return Drawn(judged.labels[rows], judged.scores[rows], None)
-    sizes = np.bincount(judged.clusters)
-    order = np.argsort(judged.clusters, kind="stable")
-    chosen = chance.integers(0, len(sizes), max(round(count / sizes.mean()), 1))
-    many = sizes[chosen]
-    first = (np.cumsum(sizes) - sizes)[chosen]
-    within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-    rows = order[np.repeat(first, many) + within]
-    clusters = np.repeat(np.arange(len(chosen)), many)
+    """About so many rows, drawn with replacement."""
+    rows, clusters = draw(chance, len(judged.labels), count, judged.clusters)
     return Drawn(judged.labels[rows], judged.scores[rows], clusters)
 
 
@@ -384,8 +395,8 @@ def _calibration(judged: Judged, seen: Seen) -> float:
     """
     chance = np.random.default_rng(_SEED)
     gaps = []
-    for draw in range(_DRAWS):
-        seen("calibration tried", draw / _DRAWS)
+    for turn in range(_DRAWS):
+        seen("calibration tried", turn / _DRAWS)
         rows = _drawn(chance, judged, judged.holdout)
         gap = calibration_gap(rows.labels, rows.scores, LEVEL, clusters=rows.clusters)
         gaps.append(gap.value)

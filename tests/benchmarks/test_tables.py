@@ -51,8 +51,8 @@ def test_another_end_is_named(tmp_path: Path) -> None:
         (gate_cases.contract(), {"prediction": 1, "probability": 1.7}, False),
         (parcels.contract(), {"prediction": "late", "probability": 0.7}, True),
         (parcels.contract(), {"prediction": "lost", "probability": 0.7}, False),
-        (deliveries.contract(), {"prediction": 31.5}, True),
-        (deliveries.contract(), {"prediction": -1.0}, False),
+        (deliveries.contract(), {"value": 31.5}, True),
+        (deliveries.contract(), {"value": -1.0}, False),
     ],
 )
 def test_an_answer_is_one_of_those_that_the_target_has(

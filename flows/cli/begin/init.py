@@ -136,7 +136,9 @@ def _at_point(drafted: "Draft", model: str) -> "Draft":
         except SluiceError as error:
             say(f"{error.what}. {error.fix}")
             continue
-        say(view.floors_of(drafted), sys.stdout)
+        for sentence in (view.floors_of(drafted), view.best_column(drafted)):
+            if sentence:
+                say(sentence, sys.stdout)
         return drafted
 
 

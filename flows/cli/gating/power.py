@@ -183,17 +183,19 @@ def _of_number(
     from flows.views import number_power as view
     from flows.views.progress import working
     from sluice.gate import power
-    from sluice.gate.number.power import SPREAD, report
+    from sluice.gate.number.power import SPREAD, VARIATION, first_release, report
     from sluice.model.artifact.model_artifact import segment_groups
 
     contract, gate = request.contract, request.policy.gate
-    error = None
+    error, variation, share = None, VARIATION, 0.0
     if question.rows is None:
         with working("Count the holdout"):
             labels, holdout, clusters = _holdout(request)
             segments = segment_groups(contract, holdout)
             rows = power.count(np.ones(len(labels)), segments, clusters)
-            error = float(np.abs(labels - np.median(labels)).mean())
+            off = np.abs(labels - np.median(labels))
+            error, share = float(off.mean()), request.policy.split.holdout
+            variation = float(off.std() / error) if error else VARIATION
     else:
         rows = {power.WHOLE: question.rows}
     found = report(
@@ -203,6 +205,16 @@ def _of_number(
         wanted=sorted(question.differences) or power.WANTED,
         unit_error=error,
     )
+    limits = request.policy.number
+    if limits is not None and limits.skill_floor:
+        first = first_release(
+            limits.skill_floor,
+            rows[power.WHOLE],
+            gate.level,
+            variation=variation,
+            holdout=share,
+        )
+        found = replace(found, first=first)
     grouped_by = contract.group.name if contract.group else ""
     if as_json:
         told = {"schema": 1, "model": request.model, **asdict(found)}

@@ -5,6 +5,7 @@ from rich.table import Table
 from flows.views import terminal
 from flows.views.escape import escape
 from flows.views.wording import count
+from sluice.draft.beyond import SURELY, Beyond, labels_needed
 from sluice.draft.classes import ClassLimits
 from sluice.draft.domains import NONE
 from sluice.draft.drafting import Draft
@@ -146,17 +147,33 @@ def best_column(draft: Draft) -> str:
     """Where one feature alone says nearly as much as the quick model, a sentence that says what a
     release has to show; else empty.
     """
+    if isinstance(draft.limits, NumberLimits):
+        return ""
+    if isinstance(draft.limits, Limits) and draft.limits.beyond is not None:
+        return _beyond(draft.limits.beyond, draft.rows)
     features = {column.name for column in draft.roles.role("feature")}
     looks = [look for look in draft.looks if look.name in features]
     best = max(looks, key=lambda look: look.roc_auc, default=None)
-    if isinstance(draft.limits, NumberLimits):
-        return ""
     if best is None or draft.limits.roc_auc - best.roc_auc >= _MORE:
         return ""
     return (
         f"{best.name} alone has a ROC-AUC of {best.roc_auc:.3f}. A release has to be shown to find"
         " more than its best column does; a holdout like this one may be too small for that."
     )
+
+
+def _beyond(found: Beyond, rows: int) -> str:
+    """How surely a release is shown to find more than its best column; empty where it is."""
+    if found.shown >= SURELY:
+        return ""
+    needed = labels_needed(found, rows)
+    most = (
+        f"{found.column} alone finds nearly as many. A release has to be shown to find more than"
+        f" its best column does, and of releases of a model like this {percent(found.shown)} are"
+    )
+    if needed is None:
+        return f"{most}: it knows no more, and more rows do not help."
+    return f"{most}; about {needed:,} labelled rows are needed for {percent(SURELY)}."
 
 
 def _points(limits: Limits) -> Table:
@@ -228,10 +245,10 @@ def _seen(limits: Limits) -> str:
 
 def document(draft: Draft) -> dict[str, object]:
     """The draft for a program: columns with role and evidence, leaks, floors."""
-    return {**_of_table(draft), **_of_limits(draft.limits)}
+    return {**_of_table(draft), **_of_limits(draft.limits, draft.rows)}
 
 
-def _of_limits(limits: Limits | ClassLimits | NumberLimits) -> dict[str, object]:
+def _of_limits(limits: Limits | ClassLimits | NumberLimits, rows: int) -> dict[str, object]:
     """What a quick model reaches, and the floors."""
     if isinstance(limits, NumberLimits):
         return {
@@ -268,6 +285,18 @@ def _of_limits(limits: Limits | ClassLimits | NumberLimits) -> dict[str, object]
         },
         "floors": list(floors),
         "labels_needed": 0 if limits.proposal else limits.labels,
+        "best_column": _of_best_column(limits.beyond, rows),
+    }
+
+
+def _of_best_column(found: Beyond | None, rows: int) -> dict[str, object] | None:
+    """How surely a release finds more than its best column."""
+    if found is None:
+        return None
+    return {
+        "name": found.column,
+        "shown": round(found.shown, 3),
+        "labels_needed": labels_needed(found, rows),
     }
 
 

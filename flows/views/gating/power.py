@@ -27,8 +27,8 @@ def show(report: power.Report, margin: float, grouped_by: str = "") -> None:
     out.print(_needed(report))
     if report.first is not None:
         out.print()
-        out.print(_first(report.first))
-        out.print(_way(report.first))
+        out.print(first_release(report.first, "recall", "positives"))
+        out.print(way_there(report.first, "recall", "positives"))
     if report.saving is not None:
         out.print(_saved(report.saving))
     out.print(f"[bold]{_last(report, margin)}[/]")
@@ -68,29 +68,31 @@ def _needed(report: power.Report) -> Table:
     return table
 
 
-def _first(first: FirstRelease) -> Table:
-    """How many positives a first release needs, by how far its model lies above the floor."""
+def first_release(first: FirstRelease, measure: str, counted: str) -> Table:
+    """How many rows a first release needs, by how far its model lies above the floor of a measure;
+    `counted` is what these rows are called.
+    """
     table = Table("First release", box=None, pad_edge=False, header_style="dim")
-    table.add_column("positives it needs", justify="right")
+    table.add_column(f"{counted} it needs", justify="right")
     table.add_column("of those there are", justify="right")
     for need in first.needs:
-        above = f"recall {percent(need.above)} above its floor of {first.floor:g}"
+        above = f"{measure} {percent(need.above)} above its floor of {first.floor:g}"
         table.add_row(above, f"{need.rows:,}", f"{need.times:.3g} times")
     return table
 
 
-def _way(first: FirstRelease) -> str:
+def way_there(first: FirstRelease, measure: str, counted: str) -> str:
     """The ways to a first release at this size."""
     who = "no first release"
     if first.clears:
-        who = f"a first release with a true recall of {first.clears:.3f} or more"
+        who = f"a first release with a true {measure} of {first.clears:.3f} or more"
     told = (
-        f"With {first.rows:,} positives, {who} clears the floor {percent(first.power)} of the time."
+        f"With {first.rows:,} {counted}, {who} clears the floor {percent(first.power)} of the time."
     )
     if first.highest:
         told += (
-            f" A model that truly finds {first.floor:g} clears a floor of {first.highest:.3f} as"
-            " often."
+            f" A model with a true {measure} of {first.floor:g} clears a floor of"
+            f" {first.highest:.3f} as often."
         )
     if first.holdout:
         told += f" The holdout has {percent(first.holdout)} of the rows"
@@ -99,7 +101,7 @@ def _way(first: FirstRelease) -> str:
             more = round(first.rows * twice / first.holdout)
             told += (
                 f"; with {percent(twice)} (`train` and `validation` of the policy) it has about"
-                f" {more:,} positives"
+                f" {more:,} {counted}"
             )
         told += "."
     return f"{told} Floors are what the work needs: a person reviews them."

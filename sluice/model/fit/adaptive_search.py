@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
+from msgspec import UnsetType
 
 from sluice.model.fit.search_space import Space, space_of, table_of
 from sluice.model.fit.training import (
     Fold,
+    FoldScores,
     Progress,
     Rows,
     all_folds,
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from joblib import Parallel
 
 Point = tuple[str, Parameters]  # a family and its parameters
-Scores = list[tuple[float, float]]  # average precision and ROC-AUC of each fold
+Scores = list[FoldScores]
 Judge = Callable[[Sequence[Point], Iterable[int]], list[Scores]]
 
 MOST_ROWS = 100_000  # settings are told apart on so many as well as on more
@@ -124,7 +127,40 @@ def search(
         race = _Race(_study(policy.seed), spaces, judge, len(folds), progress)
         race.begin()
         race.go_on(most_fits(policy))
-    return tuning_of(race.trials)
+    return msgspec.structs.replace(tuning_of(race.trials), winner=winner_of(race.trials))
+
+
+def winner_of(trials: Sequence[Trial]) -> Trial:
+    """The best trial; or, of those that can hardly be told from it, the one whose probabilities are
+    nearest.
+
+    Ranks do not see a probability that is drawn to the middle, as a strong penalty draws it; people
+    read it, and the gate has a ceiling for it.
+    """
+    best = tuning_of(trials).winner
+    alike = [trial for trial in whole(trials) if trial is best or _alike(trial, best)]
+    return min(alike, key=lambda trial: (_loss(trial), -trial.score, trial.number))
+
+
+def _alike(trial: Trial, best: Trial) -> bool:
+    """Whether a trial is behind by no more than folds say of the difference, and by no more than
+    half of what is known of the best score.
+    """
+    lost = np.subtract(best.folds, trial.folds)
+    error = float(lost.std(ddof=1)) / len(lost) ** 0.5
+    known = best.std / (len(best.folds) - 1) ** 0.5
+    return float(lost.mean()) <= min(error, known / 2)
+
+
+def _loss(trial: Trial) -> float:
+    """Its mean log loss; 0 of a number, which has none."""
+    return 0.0 if isinstance(trial.log_loss, UnsetType) else float(np.mean(trial.log_loss))
+
+
+def _with_losses(trial: Trial, scores: Scores) -> Trial:
+    """The trial with the log loss of each fold, where there is one."""
+    losses = tuple(one.log_loss for one in scores)
+    return trial if np.isnan(losses).any() else msgspec.structs.replace(trial, log_loss=losses)
 
 
 def _study(seed: int) -> "optuna.Study":
@@ -219,8 +255,9 @@ class _Race:
             trial.report(gains[place], place)
 
     def _gains(self, scores: Scores) -> list[float]:
-        first = self.trials[0].folds if self.trials else tuple(score for score, _ in scores)
-        return [score - base for (score, _), base in zip(scores, first, strict=False)]
+        mine = tuple(one.average_precision for one in scores)
+        first = self.trials[0].folds if self.trials else mine
+        return [score - base for score, base in zip(mine, first, strict=False)]
 
     def _end(self, trial: "optuna.Trial", point: Point, scores: Scores) -> None:
         """Keep a trial, and tell the sampler how it ended."""
@@ -231,7 +268,7 @@ class _Race:
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
         self.fits += len(scores)
-        self.trials.append(trial_of(len(self.trials), *point, scores))
+        self.trials.append(_with_losses(trial_of(len(self.trials), *point, scores), scores))
         self.progress(self.trials[-1])
 
     def _next_family(self) -> str:

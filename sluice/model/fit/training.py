@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -49,6 +49,7 @@ Fold = tuple[np.ndarray, np.ndarray]  # the places of the rows learnt from, and 
 _EXPECTED = "Bins whose width are too small|Feature [0-9]+ is constant"
 WEIGHT = "positive_weight"  # the parameter of every family that is not searched
 MOST_LEAVES = 1024  # of a tree of a forest: a hundred such trees are 5 MB of ONNX
+_RULED_OUT = 1e-6  # the least probability that a class counts with
 _FIRST_AT_RANDOM = 4  # trials of a family before the sampler follows what it has seen
 
 
@@ -241,12 +242,22 @@ def _trials_of(place: int, policy: SearchPolicy) -> int:
     return each
 
 
+class FoldScores(NamedTuple):
+    """How a setting did on a fold: average precision, ROC-AUC, and the log loss of its
+    probabilities, NaN where it has none.
+    """
+
+    average_precision: float
+    roc_auc: float
+    log_loss: float
+
+
 def trial_of(
-    number: int, family: str, parameters: Parameters, scores: Sequence[tuple[float, float]]
+    number: int, family: str, parameters: Parameters, scores: Sequence[Sequence[float]]
 ) -> Trial:
     """A trial, from the average precision and the ROC-AUC of each fold."""
-    folds = tuple(average_precision for average_precision, _ in scores)
-    areas = tuple(area for _, area in scores)
+    folds = tuple(one[0] for one in scores)
+    areas = tuple(one[1] for one in scores)
     return Trial(
         number=number,
         family=family,
@@ -477,10 +488,8 @@ def _cross_validate(
     parameters: Parameters,
     rows: Rows,
     folds: Sequence[Fold],
-) -> list[tuple[float, float]]:
-    """Average precision and ROC-AUC of each fold, in their order; of several classes their
-    means.
-    """
+) -> list[FoldScores]:
+    """The scores of each fold, in their order; of several classes their means."""
     from joblib import delayed
 
     jobs = [delayed(judge_fold)(family, parameters, rows, fold) for fold in folds]
@@ -497,9 +506,9 @@ def _of(rows: Rows, places: np.ndarray) -> Rows:
     )
 
 
-def judge_fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> tuple[float, float]:
-    """Average precision and ROC-AUC on the rows of a fold that were not learnt from, and in place
-    of both the skill where the target is a number. It is to be called within `one_thread_each`.
+def judge_fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> FoldScores:
+    """How a setting does on the rows of a fold that were not learnt from; where the target is a
+    number its skill in place of both ranks. It is to be called within `one_thread_each`.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -509,13 +518,24 @@ def judge_fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> t
         found = np.clip(estimator.predict(rows.features[left_out]), 0.0, 1.0)
         middle = float(np.median(rows.labels[learnt]))
         skill = skill_of(rows.labels[left_out], found, middle)
-        return skill, skill
+        return FoldScores(skill, skill, math.nan)
     probabilities, labels = estimator.predict_proba(rows.features[left_out]), rows.labels[left_out]
-    classes = int(rows.labels.max()) + 1
+    classes = max(int(rows.labels.max()) + 1, 2)
+    shares = of_each_class(probabilities, estimator.classes_, classes)
+    loss = _log_loss(labels, shares)
     if classes > 2:
-        return ranked(labels, of_each_class(probabilities, estimator.classes_, classes))
+        return FoldScores(*ranked(labels, shares), loss)
     scores = probabilities[:, 1]
-    return float(average_precision_score(labels, scores)), float(roc_auc_score(labels, scores))
+    precision = float(average_precision_score(labels, scores))
+    return FoldScores(precision, float(roc_auc_score(labels, scores)), loss)
+
+
+def _log_loss(labels: np.ndarray, shares: np.ndarray) -> float:
+    """The mean of minus the logarithm of what the true classes were given, `shares` of shape (rows,
+    classes). One that was ruled out counts as one in a million.
+    """
+    given = shares[np.arange(len(labels)), labels.astype(np.int64)]
+    return float(-np.log(np.maximum(given, _RULED_OUT)).mean())
 
 
 @contextmanager

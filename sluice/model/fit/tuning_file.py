@@ -16,8 +16,9 @@ class Trial(Struct, frozen=True):
     """One setting of one family, with its score on each fold.
 
     `score` and `std` are mean and standard deviation of the objective over `folds`; `roc_auc` is
-    the area of each fold, and of a number the skill again. A trial that fell behind has its first
-    folds alone. There is no duration: it would make every run another one.
+    the area of each fold, and of a number the skill again. `log_loss` is how far probabilities are
+    off on each fold, where the search looks at that. A trial that fell behind has its first folds
+    alone. There is no duration: it would make every run another one.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Trial(Struct, frozen=True):
     std: float
     folds: tuple[float, ...]
     roc_auc: tuple[float, ...]
+    log_loss: tuple[float, ...] | UnsetType = UNSET
 
 
 class Tuning(Struct, frozen=True, kw_only=True):

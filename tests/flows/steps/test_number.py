@@ -294,6 +294,25 @@ def test_power_tells_of_skill_and_of_the_error_in_its_unit(
     assert half["unit_error"] is None
 
 
+def test_power_tells_a_number_the_ways_to_its_first_release(
+    entered: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = settings.load()
+    assert run_power(given, NAME, None, Question(), as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    first, rows = told["first"], told["groups"][0]["rows"]
+    assert (first["rows"], first["holdout"]) == (rows, pytest.approx(0.3))
+    assert first["highest"] < first["floor"] < first["clears"]
+    assert run_power(given, NAME, None, Question(rows=10 * rows), as_json=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"With {10 * rows:,} rows, a first release with a true skill of 0." in said
+    assert "The holdout has" not in said
+    few = Question(rows=10 * rows)
+    assert run_power(given, NAME, None, few, as_json=True) == 0
+    more = json.loads(capsys.readouterr().out)["first"]
+    assert more["clears"] < first["clears"]
+
+
 @pytest.mark.parametrize(
     ("question", "what"),
     [

@@ -5,6 +5,7 @@ rows.
 import numpy as np
 import pytest
 
+from sluice.draft.beyond import Column
 from sluice.draft.limits import Judged, floors_at
 from sluice.model.quality.clusters import numbered
 from sluice.model.quality.floor_proposal import Proposal
@@ -19,6 +20,13 @@ def scored(rows: int) -> tuple[np.ndarray, np.ndarray]:
     return (chance.random(rows) < scores).astype(np.int64), scores
 
 
+def judged(
+    labels: np.ndarray, scores: np.ndarray, part: int = 600, clusters: np.ndarray | None = None
+) -> Judged:
+    """Such rows, beside a column that says nothing."""
+    return Judged(labels, scores, Column("Age", np.zeros(len(labels))), part, part, clusters)
+
+
 def floors(judged: Judged) -> Proposal:
     shares: list[float] = []
     found = floors_at(judged, 0.0, lambda _, share: shares.append(share))
@@ -31,14 +39,14 @@ def floors(judged: Judged) -> Proposal:
 def alone() -> Proposal:
     """Of 1,500 rows, each for itself."""
     labels, scores = scored(1_500)
-    return floors(Judged(labels, scores, 600, 600))
+    return floors(judged(labels, scores))
 
 
 def repeated(clusters: bool) -> Judged:
     """Each row eight times, as a patient who comes eight times."""
     labels, scores = (np.repeat(values, TIMES) for values in scored(1_500))
     together = np.repeat(np.arange(1_500), TIMES) if clusters else None
-    return Judged(labels, scores, 600 * TIMES, 600 * TIMES, together)
+    return judged(labels, scores, 600 * TIMES, together)
 
 
 def test_rows_that_repeat_each_other_allow_the_floors_of_one_of_them(alone: Proposal) -> None:
@@ -55,4 +63,4 @@ def test_counted_as_rows_they_would_promise_what_no_release_keeps(alone: Proposa
 
 def test_groups_of_one_row_change_nothing(alone: Proposal) -> None:
     labels, scores = scored(1_500)
-    assert floors(Judged(labels, scores, 600, 600, numbered(np.arange(1_500)))) == alone
+    assert floors(judged(labels, scores, clusters=numbered(np.arange(1_500)))) == alone

@@ -87,7 +87,7 @@ def test_a_small_company_is_told_the_ways_to_its_first_release(
         "recall 10 % above its floor of 0.72 115 0.164 times",
     ]
     assert said[start + 3] == (
-        f"{CLEARS} A model that truly finds 0.72 clears a floor of 0.677 as often."
+        f"{CLEARS} A model with a true recall of 0.72 clears a floor of 0.677 as often."
         " The holdout has 20 % of the rows; with 40 % (`train` and `validation` of the policy) it"
         f" has about 1,400 positives. {REVIEW}"
     )

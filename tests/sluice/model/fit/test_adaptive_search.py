@@ -3,8 +3,10 @@
 import warnings
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from sluice.model.fit.adaptive_search import (
     _HOPELESS,
@@ -14,6 +16,7 @@ from sluice.model.fit.adaptive_search import (
     rows_looked_at,
     search,
     searched,
+    winner_of,
 )
 from sluice.model.fit.search_space import Table, space_of
 from sluice.model.fit.training import Rows, trial_of, tune, tuning_of
@@ -161,3 +164,52 @@ def test_a_weight_of_positives_is_a_parameter_of_every_trial(method: str) -> Non
     policy = replace(BOOSTED, trials=2, method=method, positive_weight=4.0)
     found = searched(rows(300), policy, silent, 1)
     assert {trial.parameters["positive_weight"] for trial in found.trials} == {4.0}
+
+
+def tried(number: int, folds: tuple[float, ...], loss: float) -> Trial:
+    """A trial with these scores, whose probabilities are so far off on each fold."""
+    trial = trial_of(number, "logistic_regression", {}, [(score, score) for score in folds])
+    return msgspec.structs.replace(trial, log_loss=(loss,) * len(folds))
+
+
+BEST = (0.70, 0.66, 0.72, 0.68)
+
+
+def test_of_trials_that_rank_alike_the_nearest_probabilities_win() -> None:
+    best = tried(0, BEST, 0.6)
+    alike = tried(1, (0.69, 0.67, 0.71, 0.68), 0.5)
+    assert winner_of([best, alike]) is alike
+    assert winner_of([best, tried(1, alike.folds, 0.7)]) is best
+
+
+@pytest.mark.parametrize(
+    "folds",
+    [
+        (0.69, 0.65, 0.71, 0.67),  # behind on each fold alike, so surely
+        (0.80, 0.46, 0.74, 0.68),  # nobody knows, but further than half an error of the best
+        (0.69, 0.67),  # ended early
+    ],
+)
+def test_one_that_is_behind_does_not_win_by_its_probabilities(folds: tuple[float, ...]) -> None:
+    best = tried(0, BEST, 0.6)
+    assert winner_of([best, tried(1, folds, 0.1)]) is best
+
+
+def test_equal_probabilities_leave_the_best_score() -> None:
+    one, other = (tried(number, BEST, 0.6) for number in range(2))
+    assert winner_of([one, other]) is one
+
+
+def test_a_penalty_that_draws_probabilities_to_the_middle_is_not_taken() -> None:
+    """Its ranks are as good: in the search of one family with few rows it would win by chance."""
+    found = search(rows(), replace(BOTH, families=("logistic_regression",)), silent)
+    alike = [one for one in whole(found.trials) if found.winner.score - one.score < 0.001]
+    assert np.mean(found.winner.log_loss) == min(np.mean(one.log_loss) for one in alike)
+
+
+def test_a_number_has_no_log_loss() -> None:
+    plain = rows()
+    numbers = Rows(plain.features, plain.features[:, 0].astype(float) / 10 + 0.5, plain.numeric)
+    found = search(numbers, replace(BOTH, families=("linear_regression",)), silent)
+    assert {one.log_loss for one in found.trials} == {UNSET}
+    assert found.winner == tuning_of(found.trials).winner
