@@ -161,9 +161,10 @@ def test_what_was_changed_under_a_signature_does_not_count(project: Path, anna: 
 def liar(folder: Path, name: str) -> Path:
     """A program that calls every signature good, and says it is Anna's."""
     good = "[GNUPG:] GOODSIG 1 anna@example.com"
+    told = 'Good "git" signature for anna@example.com with ED25519 key SHA256:abc'
     said = {
-        "ssh-keygen": 'echo anna@example.com\necho \'Good "git" signature for anna@example.com with'
-        " ED25519 key SHA256:abc'",
+        # git asks it twice: who a signature may be of, and whether it is good.
+        "ssh-keygen": f"case \"$2\" in verify) echo '{told}' ;; *) echo anna@example.com ;; esac",
         "gpg": f"echo '{good}' >&2\necho '{good}'",
     }
     folder.mkdir(exist_ok=True)
