@@ -118,6 +118,8 @@ _READING = {
     "encoding": "utf-8 where it is left out",
     "missing": 'texts that stand for an empty cell: `["?", "NA"]`. Blanks always do',
     "decimal": "`.` or `,`",
+    "thousands": "what stands between the thousands of numbers: `.`, `,`, a blank or `'`",
+    "signs": "texts before or behind numbers that say nothing more, such as `€` or `%`",
     "date": "how days are written; `YYYY-MM-DD` is read besides. One of "
     + ", ".join(f"`{form}`" for form in days.PATTERNS),
 }

@@ -2,13 +2,16 @@
 
 import hashlib
 import re
+import tempfile
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.adapters.files import reading_stable
 from flows.project.new_folder import require_new
 from sluice.draft import sampling
+from sluice.draft.parquet_file import MARK, as_csv
 from sluice.draft.sampling import Sample, Seen
 from sluice.errors import UsageError
 from sluice.identity import sha256
@@ -57,12 +60,28 @@ def read(path: Path, seen: Seen) -> OwnTable:
     Raises as `reading_stable`, and as `sniffing.sniff` where it is no table.
     """
     with reading_stable(path) as (file, size):
+        if file.read(len(MARK)) == MARK:
+            return _of_parquet(file, path.name, seen)
+        file.seek(0)
         drawn = sampling.sample(file, size, path.name, seen, MOST)
         file.seek(0)
         if drawn is None:
             data = file.read()
             return OwnTable(sha256(data), Sample(data, 0))
         return OwnTable(hashlib.file_digest(file, "sha256").hexdigest(), drawn)
+
+
+def _of_parquet(file: BufferedReader, source: str, seen: Seen) -> OwnTable:
+    """A Parquet file, looked at as the CSV that it would be."""
+    file.seek(0)
+    known = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    with tempfile.TemporaryFile() as text:
+        as_csv(file, text, source)
+        size = text.tell()
+        drawn = sampling.sample(text, size, source, seen, MOST)
+        text.seek(0)
+        return OwnTable(known, drawn or Sample(text.read(), 0))
 
 
 def files_of(

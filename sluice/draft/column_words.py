@@ -30,6 +30,22 @@ TARGETS = (
     "revenue",
     "default_payment_next_month",
 )
+# A number to predict, where no other target is named.
+NUMBERS = (
+    "price",
+    "sale_price",
+    "sales_price",
+    "saleprice",
+    "median_house_value",
+    "count",
+    "cnt",
+    "demand",
+    "consumption",
+    "preis",
+    "precio",
+    "fiyat",
+    "prix",
+)
 IDS = (
     "id",
     "uuid",
@@ -62,6 +78,16 @@ GROUPS = (
     "store",
     "vehicle",
     "session",
+    "kunde",
+    "kundin",
+    "mitarbeiter",
+    "konto",
+    "cliente",
+    "paciente",
+    "empleado",
+    "musteri",
+    "hasta",
+    "calisan",
     "nbr",
     "id",
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluice.draft import sorts
-from sluice.draft.column_words import AGES, BIRTHS, GROUPS, IDS, PROTECTED, TARGETS
+from sluice.draft.column_words import AGES, BIRTHS, GROUPS, IDS, NUMBERS, PROTECTED, TARGETS
 from sluice.draft.sniffing import numeric
 from sluice.errors import Refused, UsageError
 from sluice.percent import percent
@@ -175,10 +175,13 @@ class _Counts:
 
 
 def _target(frame: "pd.DataFrame") -> str:
-    """The column to predict: by its name, else the last one with two values."""
-    binary = [str(name) for name in frame.columns if _distinct(frame[name]) == 2]
+    """The column to predict: by its name, else the last one with two values. What people are is
+    not guessed to be that.
+    """
+    asked = [str(name) for name in frame.columns if not _parts(str(name)) & set(PROTECTED)]
+    binary = [name for name in asked if _distinct(frame[name]) == 2]
     full = [name for name in binary if not _missing(frame[name])]
-    several = [str(name) for name in frame.columns if _tells_classes(frame[name])]
+    several = [name for name in asked if _tells_classes(frame[name])]
     for word in TARGETS:
         for name in (*full, *several):
             if key_of(name) == word:
@@ -186,16 +189,23 @@ def _target(frame: "pd.DataFrame") -> str:
     for name in (*reversed(full), *reversed(several)):
         if {"target", "label", "churn", "default", "outcome", "failure"} & _parts(name):
             return name
+    for name in reversed(asked):
+        if key_of(name) in NUMBERS and _tells_number(frame[name]):
+            return name
     if full:
         return full[-1]
     for name in reversed(list(map(str, frame.columns))):
         _check_spelling(frame[name], name)
-    if binary:
-        return binary[-1]  # and its empty cells are named
+    half = [name for name in binary if 2 * _missing(frame[name]) < len(frame)]
+    if half:
+        return half[-1]  # and its empty cells are named
     if several:
         return several[-1]
     few = [str(name) for name in frame.columns if 2 < _distinct(frame[name]) <= 10]
-    what = "no column has a few values and none missing; one is required as the target"
+    what = (
+        "no column has two values, or a few texts that are in rows enough; one that has is required"
+        " as the target where none is named"
+    )
     hint = f" Columns with a few values: {', '.join(few[:5])}." if few else ""
     raise Refused(what, f"Name it with --target, which may be a number, too.{hint}")
 
@@ -232,13 +242,11 @@ def _several(texts: "pd.Series[str]", target: str, choices: Choices) -> tuple[st
 
 
 def _is_number(texts: "pd.Series[str]", target: str, choices: Choices) -> bool:
-    """Whether the target that a person named is a number, with more values than classes have.
+    """Whether the target is a number, with more values than classes have.
 
     Raises UsageError for a choice that is one of a positive class.
     """
-    if not choices.target or not numeric(texts) or _missing(texts):
-        return False
-    if _distinct(texts) <= MOST_VALUES:
+    if not _tells_number(texts):
         return False
     for option, given in (
         ("--positive", choices.positive),
@@ -249,6 +257,11 @@ def _is_number(texts: "pd.Series[str]", target: str, choices: Choices) -> bool:
             what = f"{option} is given and {target} is a number"
             raise UsageError(what, "Leave it out, or cut the number into two classes in the table.")
     return True
+
+
+def _tells_number(texts: "pd.Series[str]") -> bool:
+    """Whether a column has more numbers than there are classes, and none is missing."""
+    return numeric(texts) and not _missing(texts) and _distinct(texts) > MOST_VALUES
 
 
 def _as_target(column: Proposal) -> Proposal:
@@ -313,9 +326,8 @@ def _identity(counts: _Counts, target: str) -> str:
         if numeric(texts) and not _whole(texts):
             continue
         named = bool(_parts(name) & set(IDS))
-        if named or not numeric(texts):
-            found.append((named, _shortness(texts), name))
-    return max(found, key=lambda one: (one[0], one[1]))[2] if found else ""
+        found.append((named, not numeric(texts), _shortness(texts), name))
+    return max(found, key=lambda one: one[:3])[3] if found else ""
 
 
 def _shortness(texts: "pd.Series[str]") -> float:
@@ -396,12 +408,22 @@ def _reason_to_ignore(texts: "pd.Series[str]", rows: int, different: int) -> str
 
 def _is_group(name: str, texts: "pd.Series[str]", rows: int, different: int, missing: int) -> bool:
     """Whether equal values may well mean the same person or thing in several rows."""
-    parts = _parts(name)
+    parts, words = _parts(name), set(GROUPS) - {"nbr", "id"}
     key = bool(parts & {"id", "nbr", "number", "nr", "no", "key", "code"}) and bool(
-        parts & (set(GROUPS) - {"nbr"})
+        parts & (words | {"id"})
     )
+    key = key or (parts <= words and _keys_of_things(texts))
     several = _FEWEST_GROUPS <= different <= _REPEATS * rows and different >= rows * 0.02
     return key and several and not missing and (not numeric(texts) or _whole(texts))
+
+
+def _keys_of_things(texts: "pd.Series[str]") -> bool:
+    """Whether these are keys and no words: whole numbers, or short texts with a digit in each."""
+    if numeric(texts):
+        return _whole(texts)
+    present = [str(text) for text in texts.cat.categories if text != ""]
+    with_digits = sum(any(sign.isdigit() for sign in text) for text in present)
+    return with_digits >= 0.95 * len(present) and max(map(len, present)) <= _LONG
 
 
 def _feature(name: str, key: str, texts: "pd.Series[str]", missing: int) -> Proposal:

@@ -18,6 +18,7 @@ import numpy as np
 
 from sluice.draft import sniffing
 from sluice.errors import Refused
+from sluice.served.reading import Reading
 from sluice.served.table_refusals import check_bytes
 
 _HEAD = 2**20  # bytes in which the make of the table is found
@@ -101,10 +102,10 @@ def _read(file: _Counted, encoding: str, source: str, most: int) -> Sample:
     text = io.TextIOWrapper(io.BufferedReader(file, _PIECE), encoding, newline="")
     head = text.read(_HEAD // 4)
     separator = sniffing.separator_of(head)
-    decimal = sniffing.decimal_of(head, separator)
+    numbers = sniffing.numbers_of(head, separator)
     rows = sniffing.rows_of(_lines_of(head, text), separator, source)
     header = next(rows)
-    columns = [_Column(decimal) for _ in header]
+    columns = [_Column(numbers) for _ in header]
     chosen, count = _chosen(rows, columns, most)
     taken = io.StringIO()
     writer = csv.writer(taken, delimiter=separator, lineterminator="\n")
@@ -165,7 +166,7 @@ class _Column:
     the texts that are none, and hashes of its values.
     """
 
-    decimal: str
+    reading: Reading
     values: set[str] = field(default_factory=set)
     many: bool = False
     low: float = math.inf
@@ -202,7 +203,7 @@ class _Column:
     def _numbers(self, different: Mapping[str, None]) -> list[str]:
         """The texts that are a new limit, the first fraction, or no number."""
         texts = [text for text in different if text]
-        found, odd = sniffing.parsed(texts, self.decimal)
+        found, odd = sniffing.parsed(texts, self.reading)
         room = max(_ODD - len(self.odd), 0)
         telling = list(islice((text for text in odd if text not in self.odd), room))
         if len(texts) < len(different) and "" not in self.odd:

@@ -13,7 +13,8 @@ import numpy as np
 
 from sluice.errors import Refused
 from sluice.served.cells import NUMBER_PATTERNS
-from sluice.served.reading import Reading
+from sluice.served.csv_header import is_row_index
+from sluice.served.reading import THOUSANDS, Reading, grouped
 from sluice.served.table_refusals import check_bytes
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ _AMONG_NUMBERS = ("None", "none", "-", "--", ".", "na", "missing", "unknown", "U
 _NUMBER = re.compile(NUMBER_PATTERNS["number"])
 _WITH_COMMA = re.compile(r"^[+-]?[0-9]+,[0-9]+$")
 _WITH_POINT = re.compile(r"^[+-]?[0-9]+\.[0-9]+$")
+# What stands beside numbers and says nothing more.
+_MONEY = ("€", "$", "£", "¥", "₺", "EUR", "USD", "GBP", "CHF", "TL", "TRY")
+_SIGNS = (*_MONEY, "%")
+_DIGITS = r"[+-]?[0-9](?:[0-9.,'\u2019 \u00a0\u202f]*[0-9])?"
+_SIGN = rf"({'|'.join(map(re.escape, _SIGNS))})?"
+_BESIDE = re.compile(rf"^[+-]?{_SIGN}\s*{_DIGITS}\s*{_SIGN}$")
+_BESIDES = " +-0123456789.,'\u2019\u00a0\u202f"  # what a number has, but for its sign
+_THREE = re.compile(r"^[+-]?[1-9][0-9]{0,2}(?:([.,])[0-9]{3})+$")  # thousands, or three decimals
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -66,7 +75,9 @@ def sniff(data: bytes, source: str) -> Sniffed:
         delimiter="" if separator in _USUAL else separator,
         encoding=encoding,
     )
-    reading = replace(reading, decimal=_decimal(frame))
+    reading = replace(reading, signs=_signs(frame))
+    reading = replace(reading, decimal=_decimal(frame, reading.signs, separator))
+    reading = replace(reading, thousands=_thousands(frame, reading))
     reading = replace(reading, missing=_missing(frame, reading))
     plain = pd.DataFrame({name: _as_meant(frame[name], reading) for name in frame.columns})
     return Sniffed(reading, plain, tuple(_said(reading, separator, plain)))
@@ -109,22 +120,27 @@ def separator_of(text: str) -> str:
     return max(_SEPARATORS, key=columns)
 
 
-def decimal_of(text: str, separator: str) -> str:
-    """The decimal sign of the rows at the beginning of a table; the last of them may be cut off."""
+def numbers_of(text: str, separator: str) -> Reading:
+    """How the rows at the beginning of a table write numbers; the last of them may be cut off."""
     import pandas as pd
 
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     header, *found = [row for row in rows if any(cell.strip() for cell in row)] or [[]]
     whole = [[cell.strip() for cell in row] for row in found if len(row) == len(header)]
     columns = zip(*whole, strict=True)
-    return _decimal(
-        pd.DataFrame({n: pd.Series(c, dtype="category") for n, c in enumerate(columns)})
-    )
+    frame = pd.DataFrame({n: pd.Series(c, dtype="category") for n, c in enumerate(columns)})
+    signs = _signs(frame)
+    reading = Reading(signs=signs, decimal=_decimal(frame, signs, separator))
+    return replace(reading, thousands=_thousands(frame, reading))
 
 
-def parsed(texts: Sequence[str], decimal: str) -> tuple[np.ndarray, list[str]]:
+def parsed(texts: Sequence[str], reading: Reading) -> tuple[np.ndarray, list[str]]:
     """Texts as numbers, float64, shape (texts,): NaN for what is none; and those that are none."""
-    plain = [text.replace(",", ".") for text in texts] if decimal == "," else texts
+    plain = list(texts)
+    if reading.thousands or reading.signs:
+        plain = [_number(text, reading) for text in texts]
+    elif reading.decimal == ",":
+        plain = [text.replace(",", ".") for text in texts]
     try:  # most columns are numbers throughout, or have a text that no float is
         found = np.fromiter(map(float, plain), dtype=float, count=len(plain))
     except ValueError:
@@ -143,8 +159,15 @@ def _cells(text: str, separator: str, source: str) -> tuple[list[str], list[list
     rows = rows_of(io.StringIO(text, newline=""), separator, source)
     header = next(rows, [])
     found = [[cell.strip() for cell in row] for row in rows]
-    _check_header(header, len(found), source)
-    return header, [list(column) for column in zip(*found, strict=True)]
+    columns = [list(column) for column in zip(*found, strict=True)] or [[] for _ in header]
+    kept = [
+        (name, cells)
+        for place, (name, cells) in enumerate(zip(header, columns, strict=True))
+        if name or not (is_row_index(place, cells) or not any(cells))
+    ]
+    names = [name for name, _ in kept]
+    _check_header(names, len(found), source)
+    return names, [cells for _, cells in kept]
 
 
 def rows_of(lines: Iterable[str], separator: str, source: str) -> Iterator[list[str]]:
@@ -206,31 +229,112 @@ def _check_header(names: Sequence[str], rows: int, source: str) -> None:
 def _unnamed(place: int, columns: int) -> str:
     """What to do about a column without a name, by its place from 1."""
     if place == 1:
-        return "Name it; the row index of pandas is left out by index=False."
+        return "Name it; a row index of whole numbers alone is left out by itself."
     if place == columns:
         return "Name it, or take the separator out at the end of each line."
     return "Name it, or take it out."
 
 
-def _decimal(frame: "pd.DataFrame") -> str:
-    """The decimal sign: a comma where a column is written so, and none with a point."""
-    commas = points = 0
-    nothing = {"", *_TOKENS, *_ERRORS}
+def _signs(frame: "pd.DataFrame") -> tuple[str, ...]:
+    """The signs that stand beside numbers, in the order in which they are known: those of columns
+    that are numbers but for them.
+    """
+    found: set[str] = set()
     for name in frame.columns:
-        counts = frame[name].value_counts()
-        gone = [text for text in counts.index if text in nothing or _NARROW.fullmatch(str(text))]
-        total = float(counts.drop(gone).sum())
-        texts = [str(text) for text in counts.index]
-        plain = [bool(_NUMBER.match(text)) for text in texts]
-        comma = [bool(_WITH_COMMA.match(text)) for text in texts]
-        point = [bool(_WITH_POINT.match(text)) for text in texts]
-        rows = counts.to_numpy(dtype=float)
-        with_comma = float(rows[comma].sum())
-        if with_comma and with_comma + float(rows[plain].sum()) >= MOSTLY * total:
-            commas += 1
-        if any(point) and float(rows[plain].sum()) >= MOSTLY * total:
-            points += 1
-    return "," if commas > points else "."
+        counts = _written(frame[name])
+        total = float(counts.sum())
+        matched = [_BESIDE.match(str(text)) for text in counts.index]
+        fits = np.array([match is not None for match in matched], dtype=bool)
+        signs = {sign for match in matched if match for sign in match.groups() if sign}
+        if signs and float(counts.to_numpy(dtype=float)[fits].sum()) >= MOSTLY * total:
+            found |= signs
+    return tuple(sign for sign in _SIGNS if sign in found)
+
+
+def _written(texts: "pd.Series[str]") -> "pd.Series[int]":
+    """How often each text that is not missing stands in a column."""
+    nothing = {"", *_TOKENS, *_ERRORS}
+    counts = texts.value_counts()
+    gone = [text for text in counts.index if text in nothing or _NARROW.fullmatch(str(text))]
+    counts = counts.drop(gone)
+    return counts[counts > 0]
+
+
+def _decimal(frame: "pd.DataFrame", signs: tuple[str, ...], separator: str) -> str:
+    """The decimal sign: a comma where more columns are written so than with a point.
+
+    A column with three digits behind each sign may be one of thousands: of a point it says nothing
+    but where it is money, which has no three decimals, and of a comma it counts where nothing else
+    says what that is.
+    """
+    found: Counter[str] = Counter()
+    for name in frame.columns:
+        counts = _written(frame[name])
+        texts = [Reading(signs=signs).plain(str(text), numeric=True) for text in counts.index]
+        money = any(str(text).strip(_BESIDES) in _MONEY for text in counts.index)
+        found[_decimal_of(texts, counts.to_numpy(dtype=float), money=money)] += 1
+    if not found[","] and not found["."] and found["unsure"]:
+        return "." if separator == "," else ","  # 1,234 in quotes is a thousand in English
+    return "," if found[","] > found["."] else "."
+
+
+def _decimal_of(texts: Sequence[str], rows: np.ndarray, *, money: bool) -> str:
+    """The decimal sign that a column with these texts has, each in so many rows; "unsure" where a
+    comma may be one, empty where nothing is to be seen.
+    """
+    total = MOSTLY * float(rows.sum())
+    for decimal, others in ((",", ". '"), (".", ", '")):
+        forms = [grouped(between, decimal) for between in others]
+        split = [any((m := form.match(text)) and m[2] for form in forms) for text in texts]
+        whole = [any(form.match(text) for form in forms) for text in texts]
+        short = [_short(text, decimal) for text in texts]
+        if any(split) and float(rows[np.logical_or(whole, short)].sum()) >= total:
+            return decimal
+    plain = np.array([bool(_NUMBER.match(text)) for text in texts], dtype=bool)
+    comma = np.array([bool(_WITH_COMMA.match(text)) for text in texts], dtype=bool)
+    point = np.array([bool(_WITH_POINT.match(text)) for text in texts], dtype=bool)
+    if float(rows[plain | comma].sum()) < total or not (comma.any() or point.any()):
+        return ""
+    if _in_threes(texts):
+        return "unsure" if comma.any() else "," if money else ""
+    return "," if comma.any() else "."
+
+
+def _in_threes(texts: Sequence[str]) -> bool:
+    """Whether these numbers may be written with one sign between thousands: each with one has three
+    digits behind it, and none without has more than three.
+    """
+    signs = {match[1] for text in texts if (match := _THREE.match(text))}
+    rest = [text for text in texts if not _THREE.match(text)]
+    return len(signs) == 1 and all(
+        not any(sign in text for sign in ".,") and len(text.lstrip("+-")) <= 3 for text in rest
+    )
+
+
+def _thousands(frame: "pd.DataFrame", reading: Reading) -> str:
+    """What stands between thousands in the most columns; empty where nothing does."""
+    found: Counter[str] = Counter()
+    for name in frame.columns:
+        counts = _written(frame[name])
+        texts = [replace(reading, decimal=".").plain(str(t), numeric=True) for t in counts.index]
+        rows, total = counts.to_numpy(dtype=float), float(counts.sum())
+        money = any(str(text).strip(_BESIDES) in _MONEY for text in counts.index)
+        for between in THOUSANDS:
+            if between == reading.decimal:
+                continue
+            form = grouped(between, reading.decimal)
+            joined = np.array([bool(form.match(text)) for text in texts], dtype=bool)
+            short = np.array([bool(_short(text, reading.decimal)) for text in texts], dtype=bool)
+            sure = money or between != "." or reading.decimal == ","
+            if joined.any() and sure and float(rows[joined | short].sum()) >= MOSTLY * total:
+                found[between] += 1
+    return found.most_common(1)[0][0] if found else ""
+
+
+def _short(text: str, decimal: str) -> bool:
+    """Whether this is a number below a thousand."""
+    whole, _, part = text.lstrip("+-").partition(decimal)
+    return whole.isdecimal() and len(whole) <= 3 and (not part or part.isdecimal())
 
 
 def _missing(frame: "pd.DataFrame", reading: Reading) -> tuple[str, ...]:
@@ -258,27 +362,28 @@ def _missing(frame: "pd.DataFrame", reading: Reading) -> tuple[str, ...]:
 
 
 def _as_meant(texts: "pd.Series[str]", reading: Reading) -> "pd.Series[str]":
-    """The cells as the reading takes them: a comma is a decimal sign among numbers alone."""
+    """The cells as the reading takes them; what it says of numbers counts among numbers alone."""
     plain = _plain(texts, reading)
-    return plain if numeric(plain) else _plain(texts, replace(reading, decimal="."))
+    bare = replace(reading, decimal=".", thousands="", signs=())
+    return plain if numeric(plain) else _plain(texts, bare)
 
 
 def _plain(texts: "pd.Series[str]", reading: Reading) -> "pd.Series[str]":
     """The cells as the reading takes them; a text that is no number stays as it is written."""
     import pandas as pd
 
-    categories = [str(text) for text in texts.cat.categories]
-    plain = []
-    for text in categories:
-        cell = reading.plain(text, numeric=False)
-        if reading.decimal == "," and _WITH_COMMA.match(cell):
-            cell = cell.replace(",", ".")
-        plain.append(cell)
+    plain = [_number(str(text), reading) for text in texts.cat.categories]
     different = list(dict.fromkeys([*plain, ""]))
     places = {text: place for place, text in enumerate(different)}
     codes = [places[text] for text in plain]
     taken = [codes[code] for code in texts.cat.codes]
     return pd.Series(pd.Categorical.from_codes(taken, pd.Index(different)))
+
+
+def _number(cell: str, reading: Reading) -> str:
+    """A cell as a number with a point; without blanks around it, where it is none."""
+    found = reading.plain(cell, numeric=True)
+    return found if not found or _NUMBER.match(found) else reading.plain(cell, numeric=False)
 
 
 def _said(reading: Reading, separator: str, frame: "pd.DataFrame") -> list[str]:
@@ -288,6 +393,12 @@ def _said(reading: Reading, separator: str, frame: "pd.DataFrame") -> list[str]:
         said.append(f"no UTF-8: read as {reading.encoding}")
     if reading.decimal == ",":
         said.append("numbers are written with a decimal comma")
+    if reading.thousands:
+        between = "a blank" if reading.thousands == " " else f'"{reading.thousands}"'
+        said.append(f"thousands are written with {between} between them")
+    if reading.signs:
+        shown = ", ".join(f'"{sign}"' for sign in reading.signs)
+        said.append(f"numbers are written with {shown} beside them, which is left out")
     if reading.missing:
         said.append("missing is written " + ", ".join(f'"{text}"' for text in reading.missing))
     return said

@@ -108,6 +108,10 @@ def _reading(reading: Reading) -> Iterable[str]:
         stated.append(f"missing = [{', '.join(map(_text, reading.missing))}]")
     if reading.decimal != ".":
         stated.append(f"decimal = {_text(reading.decimal)}")
+    if reading.thousands:
+        stated.append(f"thousands = {_text(reading.thousands)}")
+    if reading.signs:
+        stated.append(f"signs = [{', '.join(map(_text, reading.signs))}]")
     if reading.date != ISO:
         stated.append(f"date = {_text(reading.date)}")
     if stated:

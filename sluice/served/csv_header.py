@@ -4,14 +4,14 @@ Training data and uploaded files are found by the same rules: byte order marks, 
 without a value are passed over, spaces around a name do not count; commas, semicolons, tabs and
 vertical bars separate, or the character that Excel's `sep=` names in a line above the header. A
 column without a name is passed over where it has no value, as a comma at the end of each line makes
-one.
+one, and where it is the row index that pandas writes.
 """
 
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sluice.served import table_refusals
@@ -91,6 +91,13 @@ def read_header(data: bytes, contract: Contract, source: str) -> Header:
 def nameless(names: Sequence[str]) -> tuple[int, ...]:
     """The places (from 0) of the columns without a name."""
     return tuple(place for place, name in enumerate(names) if not name.strip())
+
+
+def is_row_index(place: int, cells: Iterable[str]) -> bool:
+    """Whether a column without a name, at this place (from 0), is the row index that pandas writes:
+    the first one, of nothing but whole numbers. It says nothing and is left out.
+    """
+    return place == 0 and all(cell.isdecimal() for cell in cells)
 
 
 def is_blank(row: str, separator: str) -> bool:

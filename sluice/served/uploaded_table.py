@@ -15,7 +15,7 @@ from sluice.errors import Refused
 from sluice.served import table_refusals
 from sluice.served.cells import read_table_cell
 from sluice.served.contract import Column, Contract
-from sluice.served.csv_header import Opening, find_opening, nameless
+from sluice.served.csv_header import Opening, find_opening, is_row_index, nameless
 from sluice.served.encoding import FieldError, InvalidFields, Record, assemble, layout
 from sluice.served.records import read_all, thorough
 from sluice.served.table_refusals import as_utf8
@@ -91,9 +91,10 @@ def read_csv(
 def _check_nameless(
     names: Sequence[str], rows: Sequence[tuple[int, list[str]]], source: str
 ) -> None:
-    """Raise Refused where a column without a name has a value."""
+    """Raise Refused where a column without a name has a value, and is no row index."""
     for place in nameless(names):
-        if any(len(cells) > place and cells[place].strip() for _, cells in rows):
+        found = [cells[place].strip() for _, cells in rows if len(cells) > place]
+        if any(found) and not is_row_index(place, found):
             raise table_refusals.nameless(place, len(names), source)
 
 

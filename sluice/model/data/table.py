@@ -23,7 +23,7 @@ from sluice.model.data.times import TIME, times_of
 from sluice.served import table_refusals
 from sluice.served.cells import NUMBER_PATTERNS, day_in_table
 from sluice.served.contract import Column, Contract
-from sluice.served.csv_header import Header, is_blank, nameless, read_header
+from sluice.served.csv_header import Header, is_blank, is_row_index, nameless, read_header
 from sluice.served.encoding import is_text, listed
 from sluice.served.table_refusals import TableRefused
 
@@ -65,7 +65,7 @@ def _as_texts(data: bytes, contract: Contract, source: str) -> "pd.DataFrame":
         raise TableRefused("empty", what, "Export it again, with its rows.")
     order = [column.name for column in contract.columns if column.name in table.column_names]
     frame = _frame(table.select(order).unify_dictionaries())
-    if contract.reading.missing or contract.reading.decimal == ",":
+    if contract.reading.missing or not contract.reading.as_written:
         commas = read is _csv  # a Parquet file has numbers, and no sign of its own in them
         for name in order:
             frame[name] = _as_read(frame[name], contract.find(name), commas=commas)
@@ -133,6 +133,7 @@ def _as_read(texts: "pd.Series[Any]", column: Column | None, *, commas: bool) ->
 
 def _csv(data: bytes, contract: Contract, source: str) -> Any:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     data = table_refusals.as_utf8(data, contract, source)
     header = read_header(data, contract, source)
@@ -161,7 +162,11 @@ def _csv(data: bytes, contract: Contract, source: str) -> Any:
         raise table_refusals.ragged(lines, len(names), source, header.separator)
     table = _without_blanks(table)
     for place in places:
-        if table.column(place).null_count < table.num_rows:
+        cells = table.column(place)
+        if cells.null_count == table.num_rows:
+            continue
+        whole = pc.all(pc.utf8_is_decimal(pc.cast(cells, pa.string())), skip_nulls=True).as_py()
+        if cells.null_count or not is_row_index(place, "0" if whole else "-"):
             raise table_refusals.nameless(place, len(names), source)
     return table.select([name for name in names if name[:1] != "\0"])
 
@@ -264,14 +269,17 @@ def _parquet(data: bytes, contract: Contract, source: str) -> Any:
     names = _published(table.column_names, contract, source)
     table_refusals.check_columns(names, contract, source)
     columns = {
-        name: _texts(values, contract.find(name), source)
+        name: simple_texts(values, contract.find(name), source, name)
         for name, values in zip(names, table.columns, strict=True)
     }
     return pa.table(columns)
 
 
-def _texts(values: Any, column: Column | None, source: str) -> Any:
-    """A column of any simple Parquet type as the texts that a CSV would hold."""
+def simple_texts(values: Any, column: Column | None, source: str, name: str) -> Any:
+    """A column of any simple Parquet type, called `name`, as the texts that a CSV would hold;
+    `column` is the one of the contract, None where there is none. Raises TableRefused for another
+    type.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -279,7 +287,6 @@ def _texts(values: Any, column: Column | None, source: str) -> Any:
         values = values.cast(values.type.value_type)
     sort = values.type
     if pa.types.is_nested(sort) or pa.types.is_binary(sort) or pa.types.is_large_binary(sort):
-        name = column.name if column else ""
         what = f"{source}: column {name!r} holds {sort}; numbers or texts are required"
         raise TableRefused("wrong type", what, "Write one simple value a cell.")
     if pa.types.is_boolean(sort) and column is not None and column.kind == "boolean":

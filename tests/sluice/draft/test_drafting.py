@@ -223,7 +223,7 @@ def test_a_number_becomes_a_target_only_where_a_person_names_it() -> None:
 READ: dict[str, tuple[Callable[[], bytes], dict[str, str]]] = {
     "errors of a spreadsheet": (strange_tables.from_excel, {"amount": "feature"}),
     "tabs and UTF-16": (strange_tables.tabbed_utf16, {"amount": "feature"}),
-    "signs in numbers": (strange_tables.with_signs, {"amount": "ignored", "discount": "ignored"}),
+    "signs in numbers": (strange_tables.with_signs, {"amount": "feature", "discount": "feature"}),
     "dates and blanks": (strange_tables.dated_two_ways, {"sent": "ignored", "comment": "ignored"}),
 }
 
@@ -239,10 +239,54 @@ def test_a_strange_table_becomes_a_contract_that_it_passes(case: str) -> None:
     assert not validate(contract, frame, minimum_rows=1200, model="orders").refused
 
 
-def test_a_column_of_signs_says_how_to_write_it() -> None:
+def test_signs_and_thousands_are_read_as_the_contract_says() -> None:
     drafted = draft(strange_tables.with_signs(), "orders.csv", "orders", Choices())
     why = {column.name: column.why for column in drafted.roles.columns}
-    assert why["discount"].startswith('numbers written as "9%": write them without signs')
+    assert why["discount"] == "numbers from 0 to 39"
+    assert 'thousands = ","\nsigns = ["€", "%"]\n' in drafted.contract
+    assert 'thousands are written with "," between them' in drafted.said
+    assert 'numbers are written with "€", "%" beside them, which is left out' in drafted.said
+
+
+def test_a_key_that_repeats_is_a_group_by_its_name_alone() -> None:
+    table = strange_tables.stays(900).replace(b"patient_nbr", b"Patient", 1)
+    drafted = draft(table, "stays.csv", "stays", Choices())
+    assert [one.name for one in drafted.roles.role("group")] == ["Patient"]
+
+
+def test_another_whole_number_in_each_row_is_the_id_whatever_it_is_called() -> None:
+    lines = strange_tables.churn(600).splitlines()
+    numbered = [b"Kundennr.," + lines[0]]
+    numbered += [b"%06d," % (7 * place) + line for place, line in enumerate(lines[1:])]
+    plain = [b",".join(line.split(b",")[:1] + line.split(b",")[2:]) for line in numbered]
+    drafted = draft(b"\n".join(plain) + b"\n", "kunden.csv", "kunden", Choices())
+    assert [one.name for one in drafted.roles.role("id")] == ["Kundennr."]
+
+
+def test_what_people_are_is_no_target_that_is_guessed() -> None:
+    lines = ["Id,Mood,Age,Gender"]
+    moods = ("good", "bad", "mixed")
+    lines += [f"k{n},{moods[n % 3]},{n % 47},{'fm'[n % 2]}" for n in range(600)]
+    roles = draft("\n".join(lines).encode(), "moods.csv", "moods", Choices()).roles
+    assert [one.name for one in roles.role("target")] == ["Mood"]
+    assert [one.name for one in roles.role("protected")] == ["Gender"]
+
+
+def test_a_number_that_is_named_like_a_target_is_one() -> None:
+    lines = ["Id,Garden,Rooms,Sale Price"]
+    lines += [f"k{n},{'ny'[n % 2]},{n % 7},{1000 + 13 * n}" for n in range(600)]
+    roles = draft("\n".join(lines).encode(), "houses.csv", "houses", Choices()).roles
+    assert roles.number
+    assert [one.name for one in roles.role("target")] == ["Sale Price"]
+
+
+def test_a_column_that_is_mostly_empty_is_no_target_that_is_guessed() -> None:
+    lines = ["Id,Alley,Rooms,Size"]
+    lines += [f"{n},{'Grvl' if n % 9 == 0 else ''},{n % 7},{1000 + 13 * n}" for n in range(500)]
+    table = ("\n".join(lines) + "\n").replace("18,Grvl", "18,Pave").encode()
+    with pytest.raises(Refused, match="no column has two values, or a few texts") as raised:
+        draft(table, "houses.csv", "houses", Choices())
+    assert "Columns with a few values: Rooms." in raised.value.fix
 
 
 TOLD: dict[str, tuple[Callable[[], bytes], Choices, str]] = {

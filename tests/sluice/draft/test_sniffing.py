@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -62,7 +63,7 @@ REFUSED = {
     "no rows": ("a,b,c\n", "no rows"),
     "no header": ("1,2,3\n4,5,6\n", "numbers in its first line"),
     "one name twice": ("a,b,a\n1,2,3\n", "more than one column named 'a'"),
-    "no name": (",b,c\n1,2,3\n", "column 1 of t has no name"),
+    "no name": (",b,c\nx,2,3\n", "column 1 of t has no name"),
     "a long line": ("a,b,c\n1,2,3\n1,2,3,4\n1,2,3\n", "4 cells in line 3; 3 are required"),
     "one column": ("a\n1\n", "1 columns"),
     "a pointer": (
@@ -82,12 +83,26 @@ def test_what_is_no_table_is_refused(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("header", "fix"),
-    [(",b,c", "index=False"), ("a,,c", "or take it out"), ("a,b,", "at the end of each line")],
+    [(",b,c", "left out by itself"), ("a,,c", "take it out"), ("a,b,", "at the end of each line")],
 )
 def test_a_column_without_a_name_is_told_by_its_place(header: str, fix: str) -> None:
     with pytest.raises(Refused, match="has no name") as raised:
-        sniff(f"{header}\n1,2,3\n".encode(), "t")
+        sniff(f"{header}\n1x,2,3\n".encode(), "t")
     assert fix in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",a,b,c\n0,x,2,3\n1,y,4,5\n",  # the row index of pandas
+        ",a,b,c\n17,x,2,3\n4,y,4,5\n",  # and of rows that were drawn
+        "a,b,c,\nx,2,3,\ny,4,5,\n",  # a comma at the end of each line
+    ],
+)
+def test_a_column_without_a_name_that_says_nothing_is_left_out(text: str) -> None:
+    found = sniff(text.encode(), "t").frame
+    assert list(found.columns) == ["a", "b", "c"]
+    assert [list(map(str, found[name])) for name in found] == [["x", "y"], ["2", "4"], ["3", "5"]]
 
 
 CELLS = st.lists(
@@ -128,3 +143,83 @@ def test_a_table_is_read_alike_however_it_is_written(
     assert list(found.frame["note"]) == [note for note, _ in rows]
     expected = ["" if number is None else str(number) for _, number in rows]
     assert list(found.frame["size"]) == expected
+
+
+@dataclass(frozen=True)
+class Written:
+    """Cells of a column and of the one behind it, how they are read, and the numbers that they are;
+    none where they are texts.
+    """
+
+    cells: tuple[str, ...]
+    beside: tuple[str, ...] = ("1", "2", "3")
+    separator: str = ";"
+    decimal: str = "."
+    thousands: str = ""
+    signs: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
+FRACTIONS = ("1.5", "2.5", "3")
+WHOLE = ("1234", "999", "12345")
+WRITTEN = {
+    "English thousands": Written(
+        ('"1,234"', "999", '"12,345"'), FRACTIONS, ",", thousands=",", numbers=WHOLE
+    ),
+    "whole ones alone": Written(
+        ('"1,234"', "999", '"12,345"'), separator=",", thousands=",", numbers=WHOLE
+    ),
+    "German thousands": Written(
+        ("1.234", "999", "12.345"), ("1,5", "2,5", "3"), ";", ",", ".", numbers=WHOLE
+    ),
+    "both": Written(
+        ("1.234,50", "999,10", "12.345,25"),
+        decimal=",",
+        thousands=".",
+        numbers=("1234.50", "999.10", "12345.25"),
+    ),
+    "three decimals": Written(("1.234", "12.345", "0.999"), numbers=("1.234", "12.345", "0.999")),
+    "Swiss": Written(
+        ("1'234.50", "999.1", "12\u2019345"), thousands="'", numbers=("1234.50", "999.1", "12345")
+    ),
+    "French": Written(
+        ("1 234,5", "999,1", "12\u202f345,2"),
+        decimal=",",
+        thousands=" ",
+        numbers=("1234.5", "999.1", "12345.2"),
+    ),
+    "money": Written(
+        ('"$1,234.5"', "-$999.1", '"$12,345"'),
+        separator=",",
+        thousands=",",
+        signs=("$",),
+        numbers=("1234.5", "-999.1", "12345"),
+    ),
+    "money has no three decimals": Written(
+        ("1.234 €", "999 €", "12.345 €"),
+        decimal=",",
+        thousands=".",
+        signs=("€",),
+        numbers=WHOLE,
+    ),
+    "percent": Written(("5 %", "6%", "7.5 %"), signs=("%",), numbers=("5", "6", "7.5")),
+    "versions": Written(("1.2.3", "1.2.4", "2.0.1")),
+    "telephones": Written(("030 123 456", "040 234 567", "0")),
+    "days": Written(("2024-01-02", "2024-01-03", "x")),
+    "names of coins": Written(("$ a", "TL", "%")),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_numbers_are_read_as_they_are_written(case: str) -> None:
+    one = WRITTEN[case]
+    rows = zip("xyz", one.cells, one.beside, strict=True)
+    lines = [one.separator.join("abc"), *(one.separator.join(row) for row in rows)]
+    found = sniff("\n".join(lines).encode(), "t")
+    reading = found.reading
+    assert (reading.decimal, reading.thousands) == (one.decimal, one.thousands)
+    assert reading.signs == one.signs
+    assert tuple(map(str, found.frame["b"])) == (one.numbers or one.cells)
+    # A contract that says so reads the same numbers.
+    plain = tuple(reading.plain(cell.strip('"'), numeric=True) for cell in one.cells)
+    assert plain == one.numbers or not one.numbers

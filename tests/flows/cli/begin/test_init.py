@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from support import checked_pumps, strange_tables
 from support.command_line import Sluice
@@ -276,3 +278,44 @@ def test_a_program_is_told_how_surely_a_release_finds_more_than_its_best_column(
     assert told["incomes"]["shown"] < 0.9
     assert told["incomes"]["labels_needed"] > 6_000
     assert (told["churn"]["shown"] >= 0.9, told["churn"]["labels_needed"]) == (True, 6_000)
+
+
+def test_a_parquet_file_is_drafted_from_and_released_from_alike(
+    project: Path, sluice: Sluice
+) -> None:
+    """Numbers, texts, days, and a target of true and false; a value that is missing."""
+    chance = np.random.default_rng(3)
+    speed = chance.normal(1500, 180, 2_000)
+    fails = chance.random(2_000) < 1 / (1 + np.exp(2.0 + (speed - 1500) / 120))
+    frame = pd.DataFrame(
+        {
+            "part": [f"K{place}" for place in range(2_000)],
+            "kind": pd.Categorical(chance.choice(["L", "M"], 2_000)),
+            "speed": np.where(chance.random(2_000) < 0.03, np.nan, speed).astype("float32"),
+            "wear": chance.integers(0, 250, 2_000).astype("int16"),
+            "made": (
+                pd.Timestamp("2024-03-01") + pd.to_timedelta(chance.integers(0, 90, 2_000), "D")
+            ).date,
+            "fails": fails,
+        }
+    )
+    frame.to_parquet(project / "parts.parquet")
+    ended = sluice("init", project / "parts.parquet", "--yes", "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    roles = {one["name"]: (one["role"], one["kind"]) for one in told["columns"]}
+    assert roles["part"][0] == "id"
+    assert (roles["speed"], roles["made"]) == (("feature", "number"), ("feature", "date"))
+    assert (told["target"], told["positive"], told["refused"]) == ("fails", "true", False)
+    assert "Valid: 2,000 rows" in sluice("validate").out
+    frame.to_csv(project / "parts.csv", index=False)
+    other = sluice("init", project / "parts.csv", "--yes", "--json", "--model", "again")
+    same = json.loads(other.out)["columns"]
+    assert roles == {one["name"]: (one["role"], one["kind"]) for one in same}
+
+
+def test_a_parquet_file_that_was_cut_off_says_so(project: Path, sluice: Sluice) -> None:
+    (project / "parts.parquet").write_bytes(b"PAR1" + b"x" * 400)
+    ended = sluice("init", project / "parts.parquet", "--yes")
+    assert ended.code == 3
+    assert "parts.parquet is a damaged Parquet file; a whole one is required" in ended.err
