@@ -18,8 +18,9 @@ from sluice.draft.proposals import Choices, Proposal, Roles
 from sluice.draft.sample_file import sample_text
 from sluice.draft.sampling import Sample, Seen
 from sluice.errors import Refused, UsageError
-from sluice.model.data.split import deciding, parts, row_hashes
+from sluice.model.data.split import deciding, parts, parts_by_time, row_hashes
 from sluice.model.data.table import read_table, typed
+from sluice.model.data.times import TIME
 from sluice.percent import percent
 from sluice.policy import SplitPolicy
 from sluice.served.contract import load_contract
@@ -31,8 +32,9 @@ class Draft:
 
     `said` is how the table is written, `looks` what each feature says alone. `rows` is how many the
     table has, `looked_at` how many of them were drawn; the rest is estimated from these.
-    `judged` is what other floors can be tried on, `domain` the one whose statements it has. Where
-    the target has several classes or is a number there are no other floors to try.
+    `judged` is what other floors can be tried on, `domain` the one whose statements it has, `as_of`
+    the column by whose time rows are split, empty where it is by lots. Where the target has several
+    classes or is a number there are no other floors to try.
     """
 
     contract: str
@@ -46,6 +48,7 @@ class Draft:
     looked_at: int
     judged: Judged | None
     domain: str
+    as_of: str = ""
 
 
 def at_share(drafted: Draft, model: str, share: float, seen: Seen) -> Draft:
@@ -56,7 +59,16 @@ def at_share(drafted: Draft, model: str, share: float, seen: Seen) -> Draft:
     proposal = limits.floors_at(drafted.judged, share, seen)
     surely = limits.beyond_at(drafted.judged, proposal)
     found = replace(drafted.limits, proposal=proposal, beyond=surely)
-    return replace(drafted, limits=found, policy=toml_files.policy_text(model, found))
+    return replace(
+        drafted, limits=found, policy=split_by(toml_files.policy_text(model, found), drafted.as_of)
+    )
+
+
+def split_by(policy: str, as_of: str) -> str:
+    """The text of a policy that splits by time, where a column says when each row was."""
+    if not as_of:
+        return policy
+    return policy.replace("[split]\n", '[split]\nby = "time"\n', 1)
 
 
 def draft(
@@ -77,14 +89,25 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     total = sample.rows or size
     roles = proposals.propose(sniffed.frame, choices, sample.distinct, total)
     domain = choices.domain or domain_of(column.name for column in roles.columns)
-    text = toml_files.contract_text(model, roles, sniffed.reading, source, domain)
+    as_of = choices.as_of
+    text = toml_files.contract_text(model, roles, sniffed.reading, source, domain, as_of)
     contract = load_contract(text, f"models/{model}/contract.toml")
     columns = typed(read_table(sample.data, contract, source), contract)
     labels = columns[contract.target.column]
     split = SplitPolicy(f"{model}-1", limits.TRAIN, limits.VALIDATION, limits.HOLDOUT)
     deciders = row_hashes(split.salt, deciding(contract, columns))
     # Rows that chance did not draw show ranges and values, and count for nothing else.
-    split_rows = parts(split, deciders, labels, contract.target.outcomes)
+    split_rows = (
+        parts_by_time(
+            split,
+            columns[TIME],
+            deciders if contract.group else None,
+            labels,
+            contract.target.outcomes,
+        )
+        if as_of
+        else parts(split, deciders, labels, contract.target.outcomes)
+    )
     rows = {part: of[drawn[of]] for part, of in split_rows.items()}
     known = np.concatenate([rows["train"], rows["validation"]])
     mine = {key: values[known] for key, values in columns.items()}
@@ -93,7 +116,7 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
     if not roles.role("feature"):
         what = f"{source} has no column that a model may use; at least one is required"
         raise Refused(what, "Each one is a key, empty, constant, or gives the answer away.")
-    text = toml_files.contract_text(model, roles, sniffed.reading, source, domain)
+    text = toml_files.contract_text(model, roles, sniffed.reading, source, domain, as_of)
     contract = load_contract(text, f"models/{model}/contract.toml")
     groups = deciders if contract.group else None
     looked_at = int(drawn.sum())
@@ -111,15 +134,28 @@ def draft_from(sample: Sample, source: str, model: str, choices: Choices, seen: 
         shares = marginals(contract, columns, labels, np.sort(known), total)
         made = sample_text(model, shares)
         return Draft(
-            text, policy, made, roles, looks, no_side, said, total, looked_at, None, domain
+            text,
+            split_by(policy, as_of),
+            made,
+            roles,
+            looks,
+            no_side,
+            said,
+            total,
+            looked_at,
+            None,
+            domain,
+            as_of,
         )
     judged = limits.judge(table, seen)
     share = share_of_costs(choices.costs, judged) if choices.costs else choices.point
     found = limits.limits_of(table, judged, honest, share, seen)
-    policy = toml_files.policy_text(model, found)
+    policy = split_by(toml_files.policy_text(model, found), as_of)
     shares = marginals(contract, columns, labels, np.sort(known), total)
     made = sample_text(model, shares)
-    return Draft(text, policy, made, roles, looks, found, said, total, looked_at, judged, domain)
+    return Draft(
+        text, policy, made, roles, looks, found, said, total, looked_at, judged, domain, as_of
+    )
 
 
 def _said(said: tuple[str, ...], rows: int, looked_at: int) -> tuple[str, ...]:

@@ -47,8 +47,8 @@ _LARGEST_ID = 2**53
 @dataclass(frozen=True)
 class Choices:
     """What a person says of a table: published names, a value, and the share of the rows that is to
-    be flagged or the costs that decide it, such as 5:1; and the domain. Empty or 0 where nothing is
-    said.
+    be flagged or the costs that decide it, such as 5:1; the domain; and the column with the day or
+    the time of each row, by which rows are split. Empty or 0 where nothing is said.
     """
 
     target: str = ""
@@ -57,6 +57,7 @@ class Choices:
     point: float = 0.0
     costs: str = ""
     domain: str = ""
+    as_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,11 @@ def propose(
     """
     counts = _Counts(frame, distinct or {}, rows or len(frame))
     names = [str(name) for name in frame.columns]
-    for option, name in (("--target", choices.target), ("--id", choices.id)):
+    for option, name in (
+        ("--target", choices.target),
+        ("--id", choices.id),
+        ("--as-of", choices.as_of),
+    ):
         if name and name not in names:
             raise UsageError(f"{option} is {name!r}, no column of the table", _listed(names))
     target = choices.target or _target(frame)
@@ -127,6 +132,12 @@ def propose(
     positive, negative = ("", "")
     if not classes and not of_number:
         positive, negative = _classes(frame[target], target, choices.positive)
+    if choices.as_of and choices.as_of in (target, choices.id):
+        what = f"--as-of is {choices.as_of!r}, which is the target or the id"
+        raise UsageError(what, "Name the column with the day of each row, or leave it out.")
+    if choices.as_of and not _is_day(frame[choices.as_of]):
+        what = f"--as-of is {choices.as_of!r}, and not each of its cells is a day or a time"
+        raise UsageError(what, "Name a column of these, such as 2026-11-20, or leave it out.")
     identity = choices.id or _identity(counts, target)
     keys = _keys(names)
     columns = []
@@ -321,13 +332,29 @@ def _identity(counts: _Counts, target: str) -> str:
     found = []
     for name in map(str, counts.frame.columns):
         texts = counts.frame[name]
-        if name == target or not counts.differ(name):
+        if name == target or not counts.differ(name) or _is_day(texts):
             continue
         if numeric(texts) and not _whole(texts):
             continue
         named = bool(_parts(name) & set(IDS))
         found.append((named, not numeric(texts), _shortness(texts), name))
     return max(found, key=lambda one: one[:3])[3] if found else ""
+
+
+def _is_day(texts: "pd.Series[str]") -> bool:
+    """Whether each cell is a day, or a time of one."""
+    present = [str(text) for text in texts.cat.categories if text != ""]
+    return bool(present) and not _missing(texts) and all(map(_DATE.match, present))
+
+
+def times_in(roles: Roles) -> tuple[str, ...]:
+    """The columns with a day or a time in each row, by published name."""
+    return tuple(
+        column.name
+        for column in roles.columns
+        if (column.kind == "date" and column.role == "feature" and not column.keep_missing)
+        or (column.role == "ignored" and column.why == DATES)
+    )
 
 
 def _shortness(texts: "pd.Series[str]") -> float:

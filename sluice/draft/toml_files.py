@@ -28,10 +28,16 @@ _TIERS = (
 
 
 def contract_text(
-    model: str, roles: Roles, reading: Reading, source: str, domain: str = NONE
+    model: str,
+    roles: Roles,
+    reading: Reading,
+    source: str,
+    domain: str = NONE,
+    as_of: str = "",
 ) -> str:
-    """contract.toml of a model whose columns are these; `source` names the table. A row of several
-    that belong together is none of its domain: one customer has many orders.
+    """contract.toml of a model whose columns are these; `source` names the table, `as_of` the
+    column with the day or the time of each row, empty for none. A row of several that belong
+    together is none of its domain: one customer has many orders.
     """
     found = DOMAINS.get(domain)
     alone = found is not None and not roles.role("group")
@@ -42,6 +48,7 @@ def contract_text(
         f"title = {_text(title)}",
         f"row = {_text(found.row if found and alone else 'row')}",
         f"rows = {_text(found.rows if found and alone else 'rows')}",
+        *([f"as_of = {_text(as_of)}"] if as_of else []),
         "",
         *_target(roles),
         *(_statements(domain, found) if found else ()),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,9 @@ def init(
     domain: Annotated[
         str, typer.Option("--domain", help="whose statements of use and duties it has, or none")
     ] = "",
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="the column with the day of each row: a split by time")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="ask nothing")] = False,
     update: Annotated[
         bool, typer.Option("--update", help="show what the contract lacks for this table")
@@ -51,7 +55,7 @@ def init(
     _check(point, costs, domain)
     if update:
         raise typer.Exit(run_update(load(), file, model, as_json=as_json))
-    chosen = Choices(target, positive, identity, point, costs, domain)
+    chosen = Choices(target, positive, identity, point, costs, domain, as_of)
     ask = not yes and not as_json and sys.stdin.isatty()
     raise typer.Exit(run_init(load(), file, model, chosen, ask=ask, as_json=as_json))
 
@@ -72,6 +76,10 @@ def run_init(
     with working("Look at the table"):
         table = new_model.read(file, share())
         drafted = draft_from(table.sample, file.name, model, chosen, share())
+    if ask and not chosen.as_of and (as_of := _time_to_split_by(drafted)):
+        chosen = replace(chosen, as_of=as_of)
+        with working("Look at the table, split by time"):
+            drafted = draft_from(table.sample, file.name, model, chosen, share())
     if not as_json:
         view.show(drafted)
     if ask and not (chosen.point or chosen.costs) and view.has_points(drafted):
@@ -115,6 +123,16 @@ def run_update(settings: "Settings", file: Path, given: str, *, as_json: bool) -
     else:
         view.show(found, text, name, file.name)
     return 0
+
+
+def _time_to_split_by(drafted: "Draft") -> str:
+    """The column by whose time a person lets the rows be split; empty for none."""
+    from flows.views.begin import draft as view
+
+    times = view.times_of(drafted)
+    if times and typer.confirm(view.by_time(times[0]), default=False):
+        return times[0]
+    return ""
 
 
 def _at_point(drafted: "Draft", model: str) -> "Draft":

@@ -1,5 +1,7 @@
 """A draft as a person reads it: a line for each column with its evidence, and the floors."""
 
+from shlex import quote
+
 from rich.table import Table
 
 from flows.views import terminal
@@ -12,6 +14,7 @@ from sluice.draft.drafting import Draft
 from sluice.draft.limits import SMALL, Limits
 from sluice.draft.number import NumberLimits
 from sluice.draft.operating import share_of_answer
+from sluice.draft.proposals import times_in
 from sluice.percent import four_digits, percent
 
 QUESTION = (
@@ -50,6 +53,16 @@ def show(draft: Draft) -> None:
         out.print(escape(sentence))
     if sentence := best_column(draft):
         out.print(escape(sentence))
+    if draft.as_of:
+        out.print(
+            f"Rows are split by the time in {escape(draft.as_of)}: a model learns from the past and"
+            " is judged on the newest rows."
+        )
+    elif times := times_of(draft):
+        out.print(
+            f"Each row has a time, in {escape(times[0])}: --as-of {escape(quote(times[0]))} learns"
+            " from the past and judges on the newest rows, as the model will be used."
+        )
     if draft.domain != NONE:
         out.print(
             f"Statements of use, misuse and duties are those of {draft.domain}; --domain takes"
@@ -81,6 +94,16 @@ def told_of_number(limits: NumberLimits) -> list[str]:
         "Floor of the skill, from what it reaches and not from what is needed:"
         f" {limits.skill_floor:g}. Read policy.toml, and write reviewed = true there.",
     ]
+
+
+def times_of(draft: Draft) -> tuple[str, ...]:
+    """The columns with a day or a time in each row."""
+    return times_in(draft.roles)
+
+
+def by_time(name: str) -> str:
+    """What a person is asked of a column of times."""
+    return f"Each row has a time, in {name}. Learn from the past, and judge on the newest rows?"
 
 
 def has_points(draft: Draft) -> bool:
@@ -314,5 +337,7 @@ def _of_table(draft: Draft) -> dict[str, object]:
             {"name": one.name, "key": one.key, "role": one.role, "kind": one.kind, "why": one.why}
             for one in draft.roles.columns
         ],
+        "times": list(times_of(draft)),
+        "as_of": draft.as_of,
         "leaks": [look.name for look in draft.looks if look.leak],
     }

@@ -18,7 +18,12 @@ from flows.project import new_model
 from flows.project.models import unreviewed
 from flows.project.root import ROOT
 from flows.project.settings import Settings
+from sluice.draft.generated import generate
+from sluice.draft.sample_file import read_sample
+from sluice.model.data.table import read_table, typed
+from sluice.model.data.times import TIME
 from sluice.policy import load_policy
+from sluice.served.contract import load_contract
 
 
 @pytest.fixture
@@ -319,3 +324,90 @@ def test_a_parquet_file_that_was_cut_off_says_so(project: Path, sluice: Sluice) 
     ended = sluice("init", project / "parts.parquet", "--yes")
     assert ended.code == 3
     assert "parts.parquet is a damaged Parquet file; a whole one is required" in ended.err
+
+
+def visits(rows: int = 3_000) -> bytes:
+    """Visits with a time each, in no order; what foretells the outcome is another from half of the
+    time on.
+    """
+    chance = np.random.default_rng(8)
+    days = chance.integers(0, 700, rows)
+    signs = chance.normal(size=(rows, 2))
+    telling = np.where(days < 350, signs[:, 0], signs[:, 1])
+    came = chance.random(rows) < 1 / (1 + np.exp(0.5 - 2 * telling))
+    times = pd.Timestamp("2022-01-01 08:15:00") + pd.to_timedelta(days, "D")
+    table = pd.DataFrame(
+        {
+            "visit": [f"V{place}" for place in range(rows)],
+            "at": times.strftime("%Y-%m-%d %H:%M:%S"),
+            "one": signs[:, 0].round(3),
+            "other": signs[:, 1].round(3),
+            "came": np.where(came, "yes", "no"),
+        }
+    )
+    return table.to_csv(index=False).encode()
+
+
+def test_by_a_time_the_past_teaches_and_the_newest_rows_judge(
+    project: Path, sluice: Sluice
+) -> None:
+    path = table(project, "visits", visits())
+    told = sluice("init", path, "--yes")
+    assert "Each row has a time, in at: --as-of at learns from the past" in told.out
+    ended = sluice("init", path, "--yes", "--model", "newest", "--as-of", "at")
+    assert ended.code == 0, ended.err
+    assert "Rows are split by the time in at: a model learns from the past" in ended.out
+    policy = (project / "models/newest/policy.toml").read_text()
+    assert load_policy(policy).split.by == "time"
+    assert 'as_of = "at"\n' in (project / "models/newest/contract.toml").read_text()
+    assert sluice("validate", "newest").out.count("Valid: 3,000 rows") == 1
+    document = json.loads(
+        sluice("init", path, "--yes", "--model", "third", "--as-of", "at", "--json").out
+    )
+    assert (document["as_of"], document["times"]) == ("at", ["at"])
+    assert 560 < document["holdout"]["rows"] < 640
+
+
+def test_a_person_is_asked_whether_rows_are_split_by_their_time(
+    project: Path, sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = table(project, "visits", visits())
+    monkeypatch.setattr(sys, "stdin", Typed("y\n\ny\n"))
+    ended = sluice("init", path)
+    assert ended.code == 0
+    said = " ".join((ended.out + ended.err).split())
+    assert "Each row has a time, in at. Learn from the past, and judge on the newest rows?" in said
+    assert 'by = "time"' in (project / "models/visits/policy.toml").read_text()
+    monkeypatch.setattr(sys, "stdin", Typed("n\n\ny\n"))
+    assert sluice("init", path, "--model", "mixed").code == 0
+    assert 'by = "time"' not in (project / "models/mixed/policy.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("came", "--as-of is 'came', which is the target or the id"),
+        ("one", "--as-of is 'one', and not each of its cells is a day or a time"),
+        ("when", "--as-of is 'when', no column of the table"),
+    ],
+)
+def test_a_column_that_has_no_time_splits_nothing(
+    name: str, what: str, project: Path, sluice: Sluice
+) -> None:
+    path = table(project, "visits", visits(600))
+    ended = sluice("init", path, "--yes", "--as-of", name)
+    assert (ended.code, what in ended.err) == (2, True), ended.err
+
+
+def test_rows_that_are_made_have_a_time_too(project: Path, sluice: Sluice) -> None:
+    """Where tests and the demo have no real row, the split by time finds its column."""
+    path = table(project, "visits", visits())
+    assert sluice("init", path, "--yes", "--as-of", "at").code == 0
+    contract = load_contract((project / "models/visits/contract.toml").read_text())
+    sample = read_sample(
+        (project / "models/visits/sample.toml").read_text(), "sample.toml", contract
+    )
+    rows = read_table(generate(sample, contract), contract, "made")
+    times = typed(rows, contract)[TIME]
+    assert len(np.unique(times)) > 300
+    assert not np.isnat(times).any()
