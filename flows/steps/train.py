@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from flows.engine.store import Result
     from flows.facts.split_rows import SplitRows
     from flows.facts.tuned import Tuned
+    from sluice.model.fit.training import Estimator
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def measured_again(
         for rows in (train, validation)
     ]
     clusters = numbered(validation.get(GROUP))
-    groups, until = segment_groups(contract, validation), _until(train, validation)
+    groups = segment_groups(contract, validation)
+    until = max(_newest(train), _newest(validation)) or UNSET
     fitted = _Fitted(content, learnt, judged, groups, clusters, until)
     tuning = tuned.parsed(TUNING, Tuning)
     if quantity:
@@ -204,26 +206,11 @@ def _threshold(policy: Policy, fitted: _Fitted) -> float:
 
 def _fit(contract: Contract, split: "Result[SplitRows]", winner: Trial) -> _Fitted:
     """The winner as an ONNX model. Raises SluiceError where it differs from scikit-learn's."""
-    train = from_parquet(split.read(TRAIN_ROWS))
-    validation = from_parquet(split.read(VALIDATION_ROWS))
-    learnt, labels = encode(contract, train), train[contract.target.column]
     quantity = contract.target.quantity
-    taught_labels = learnt_labels(contract, train)
-    weights, until = row_weights(contract, train), _until(train, validation)
-    del train
-    rows = Rows(
-        learnt,
-        taught_labels,
-        numeric_features(contract),
-        coding_of(contract),
-        weights,
-        directions(contract),
-    )
-    estimator = fit_rows(winner.family, winner.parameters, rows)
-    model = convert(estimator, len(feature_names(contract)), quantity)
-    check_agreement(estimator, model, learnt, quantity)
-    taught = _Part(labels, scores_of(model, learnt, quantity))
-    del learnt  # the largest of all that a release holds
+    estimator, model, taught, learnt_until = _taught(contract, split, winner)
+    # Not before the matrix of what was learnt is gone, the largest of all that a release holds.
+    validation = from_parquet(split.read(VALIDATION_ROWS))
+    until = max(learnt_until, _newest(validation)) or UNSET
     judged = encode(contract, validation)
     check_agreement(estimator, model, judged, quantity)
     return _Fitted(
@@ -236,11 +223,33 @@ def _fit(contract: Contract, split: "Result[SplitRows]", winner: Trial) -> _Fitt
     )
 
 
-def _until(train: Columns, validation: Columns) -> str | UnsetType:
-    """The time of the newest of these rows, where the split is by time."""
-    if TIME not in validation:
-        return UNSET
-    return str(max(train[TIME].max(), validation[TIME].max()))
+def _taught(
+    contract: Contract, split: "Result[SplitRows]", winner: Trial
+) -> "tuple[Estimator, bytes, _Part, str]":
+    """The winner fitted to the training rows, its ONNX model, what that gives these rows, and the
+    time of the newest of them, empty where the split is not by time.
+    """
+    train = from_parquet(split.read(TRAIN_ROWS))
+    labels, until = train[contract.target.column], _newest(train)
+    rows = Rows(
+        encode(contract, train),
+        learnt_labels(contract, train),
+        numeric_features(contract),
+        coding_of(contract),
+        row_weights(contract, train),
+        directions(contract),
+    )
+    del train
+    estimator = fit_rows(winner.family, winner.parameters, rows)
+    quantity = contract.target.quantity
+    model = convert(estimator, len(feature_names(contract)), quantity)
+    check_agreement(estimator, model, rows.features, quantity)
+    return estimator, model, _Part(labels, scores_of(model, rows.features, quantity)), until
+
+
+def _newest(rows: Columns) -> str:
+    """The time of the newest of these rows; empty where the split is not by time."""
+    return str(rows[TIME].max()) if TIME in rows else ""
 
 
 def _metrics(
