@@ -103,8 +103,10 @@ def semicolons(*lines: str) -> list[str]:
     return [line.replace(",", ";") for line in lines]
 
 
+NUMBERED = [f"{number},{row}" for number, row in enumerate(ROWS)]
 ACCEPTED = {
     "as it is": text(*LINES),
+    "the index of pandas": text("," + HEADER, *NUMBERED),
     "a line sep=": text("sep=;", *semicolons(*LINES), end="\r\n"),
     "a line sep= in quotes, with a mark": b"\xef\xbb\xbf" + text('"sep=;"', *semicolons(*LINES)),
     "a line sep= of commas": text("SEP=,", *LINES),
@@ -159,7 +161,13 @@ ACCEPTED |= {
     "a mark below sep=": b"sep=;\n\xef\xbb\xbf" + text(*semicolons(*LINES)),
 }
 CHECKED = (
-    *("as it is", "a line sep=", "rows of commas at the end", "a comma at the end of each line"),
+    *(
+        "as it is",
+        "the index of pandas",
+        "a line sep=",
+        "rows of commas at the end",
+        "a comma at the end of each line",
+    ),
     *("a space behind every comma", "a row of commas above the header"),
 )
 REFUSED_TABLES = {
@@ -170,7 +178,8 @@ REFUSED_TABLES = {
     "a last column with one value and no name": text(
         HEADER + ",", ROWS[0] + ",x", *(row + "," for row in ROWS[1:])
     ),
-    "the index of pandas": text("," + HEADER, *(f"{n},{row}" for n, row in enumerate(ROWS))),
+    "a first column of texts without a name": text("," + HEADER, *(f"x{row}" for row in NUMBERED)),
+    "an index of pandas with a gap": text("," + HEADER, f",{ROWS[0]}", *NUMBERED[1:]),
     "a whole number with an exponent": text(HEADER, with_cell(ROWS[0], NEEDED, "4e3"), *ROWS[1:]),
     "a quote that is never closed": text(HEADER, *ROWS[:-1], ROWS[-1] + '"'),
     "a quote within a text": text(HEADER, with_cell(ROWS[0], ROLE, 'Tech"no"logy'), *ROWS[1:]),
@@ -207,7 +216,7 @@ def test_the_four_doors_refuse_the_same_tables(case: str, tmp_path: Path) -> Non
 def test_a_column_without_a_name_is_told_as_such() -> None:
     for case, said in (
         ("a last column with values and no name", "the last of 25 columns of x.csv has values"),
-        ("the index of pandas", "the first of 25 columns of x.csv has values"),
+        ("a first column of texts without a name", "the first of 25 columns of x.csv has values"),
     ):
         for read in (
             lambda data: read_table(data, CONTRACT, "x.csv"),
@@ -216,7 +225,7 @@ def test_a_column_without_a_name_is_told_as_such() -> None:
             with pytest.raises(Refused) as caught:
                 read(REFUSED_TABLES[case])
             assert caught.value.what.startswith(said)
-            assert ("index=False" in caught.value.fix) == (case == "the index of pandas")
+            assert ("index=False" in caught.value.fix) == case.startswith("a first column")
 
 
 @settings(deadline=None, max_examples=60)
