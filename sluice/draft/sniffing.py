@@ -38,6 +38,7 @@ _SIGNS = (*_MONEY, "%")
 _DIGITS = r"[+-]?[0-9](?:[0-9.,'\u2019 \u00a0\u202f]*[0-9])?"
 _SIGN = rf"({'|'.join(map(re.escape, _SIGNS))})?"
 _BESIDE = re.compile(rf"^[+-]?{_SIGN}\s*{_DIGITS}\s*{_SIGN}$")
+_FIRST_OF_SIGNS = {sign[0] for sign in _SIGNS}
 _BESIDES = " +-0123456789.,'\u2019\u00a0\u202f"  # what a number has, but for its sign
 _THREE = re.compile(r"^[+-]?[1-9][0-9]{0,2}(?:([.,])[0-9]{3})+$")  # thousands, or three decimals
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -242,6 +243,8 @@ def _signs(frame: "pd.DataFrame") -> tuple[str, ...]:
     found: set[str] = set()
     for name in frame.columns:
         counts = _written(frame[name])
+        if not _characters(counts) & _FIRST_OF_SIGNS:
+            continue  # most columns: nothing of a large table is matched in vain
         total = float(counts.sum())
         matched = [_BESIDE.match(str(text)) for text in counts.index]
         fits = np.array([match is not None for match in matched], dtype=bool)
@@ -260,6 +263,11 @@ def _written(texts: "pd.Series[str]") -> "pd.Series[int]":
     return counts[counts > 0]
 
 
+def _characters(counts: "pd.Series[int]") -> set[str]:
+    """The characters of which the texts of a column consist."""
+    return set("".join(map(str, counts.index)))
+
+
 def _decimal(frame: "pd.DataFrame", signs: tuple[str, ...], separator: str) -> str:
     """The decimal sign: a comma where more columns are written so than with a point.
 
@@ -270,8 +278,12 @@ def _decimal(frame: "pd.DataFrame", signs: tuple[str, ...], separator: str) -> s
     found: Counter[str] = Counter()
     for name in frame.columns:
         counts = _written(frame[name])
-        texts = [Reading(signs=signs).plain(str(text), numeric=True) for text in counts.index]
-        money = any(str(text).strip(_BESIDES) in _MONEY for text in counts.index)
+        texts = [str(text) for text in counts.index]
+        if signs:
+            texts = [Reading(signs=signs).plain(text, numeric=True) for text in texts]
+        money = bool(signs) and any(
+            text.strip(_BESIDES) in _MONEY for text in map(str, counts.index)
+        )
         found[_decimal_of(texts, counts.to_numpy(dtype=float), money=money)] += 1
     if not found[","] and not found["."] and found["unsure"]:
         return "." if separator == "," else ","  # 1,234 in quotes is a thousand in English
@@ -283,7 +295,10 @@ def _decimal_of(texts: Sequence[str], rows: np.ndarray, *, money: bool) -> str:
     comma may be one, empty where nothing is to be seen.
     """
     total = MOSTLY * float(rows.sum())
+    marks = set("".join(texts)) & {",", ".", *"".join(THOUSANDS.values())}
     for decimal, others in ((",", ". '"), (".", ", '")):
+        if len(marks) < 2 or decimal not in marks:
+            continue
         forms = [grouped(between, decimal) for between in others]
         split = [any((m := form.match(text)) and m[2] for form in forms) for text in texts]
         whole = [any(form.match(text) for form in forms) for text in texts]
@@ -304,11 +319,13 @@ def _in_threes(texts: Sequence[str]) -> bool:
     """Whether these numbers may be written with one sign between thousands: each with one has three
     digits behind it, and none without has more than three.
     """
-    signs = {match[1] for text in texts if (match := _THREE.match(text))}
-    rest = [text for text in texts if not _THREE.match(text)]
-    return len(signs) == 1 and all(
-        not any(sign in text for sign in ".,") and len(text.lstrip("+-")) <= 3 for text in rest
-    )
+    signs = set()
+    for text in texts:
+        if match := _THREE.match(text):
+            signs.add(match[1])
+        elif "." in text or "," in text or len(text.lstrip("+-")) > 3:
+            return False
+    return len(signs) == 1
 
 
 def _thousands(frame: "pd.DataFrame", reading: Reading) -> str:
@@ -316,12 +333,18 @@ def _thousands(frame: "pd.DataFrame", reading: Reading) -> str:
     found: Counter[str] = Counter()
     for name in frame.columns:
         counts = _written(frame[name])
+        characters = _characters(counts)
+        possible = [
+            between
+            for between, alike in THOUSANDS.items()
+            if between != reading.decimal and characters & set(alike)
+        ]
+        if not possible:
+            continue
         texts = [replace(reading, decimal=".").plain(str(t), numeric=True) for t in counts.index]
         rows, total = counts.to_numpy(dtype=float), float(counts.sum())
         money = any(str(text).strip(_BESIDES) in _MONEY for text in counts.index)
-        for between in THOUSANDS:
-            if between == reading.decimal:
-                continue
+        for between in possible:
             form = grouped(between, reading.decimal)
             joined = np.array([bool(form.match(text)) for text in texts], dtype=bool)
             short = np.array([bool(_short(text, reading.decimal)) for text in texts], dtype=bool)
@@ -382,6 +405,8 @@ def _plain(texts: "pd.Series[str]", reading: Reading) -> "pd.Series[str]":
 
 def _number(cell: str, reading: Reading) -> str:
     """A cell as a number with a point; without blanks around it, where it is none."""
+    if reading.as_written:
+        return reading.plain(cell, numeric=False)
     found = reading.plain(cell, numeric=True)
     return found if not found or _NUMBER.match(found) else reading.plain(cell, numeric=False)
 

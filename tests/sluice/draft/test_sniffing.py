@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sluice.draft.sniffing import sniff
 from sluice.errors import Refused
+from sluice.served.reading import Reading, grouped
 
 ROWS = [("id", "size", "note"), ("a", "1.5", "x"), ("b", "2.5", "y"), ("c", "3", "z")]
 
@@ -223,3 +224,11 @@ def test_numbers_are_read_as_they_are_written(case: str) -> None:
     # A contract that says so reads the same numbers.
     plain = tuple(reading.plain(cell.strip('"'), numeric=True) for cell in one.cells)
     assert plain == one.numbers or not one.numbers
+
+
+def test_plain_numbers_are_not_matched_against_forms_that_they_cannot_have() -> None:
+    """Of a large table that would cost as much as all the rest."""
+    lines = ["a,b,c", *(f"x{place},{place / 7:.4f},{place}" for place in range(500))]
+    before = grouped.cache_info()
+    assert sniff("\n".join(lines).encode(), "t").reading == Reading()
+    assert grouped.cache_info() == before
