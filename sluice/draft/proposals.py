@@ -136,8 +136,10 @@ def propose(
         what = f"--as-of is {choices.as_of!r}, which is the target or the id"
         raise UsageError(what, "Name the column with the day of each row, or leave it out.")
     if choices.as_of and not _is_day(frame[choices.as_of]):
-        what = f"--as-of is {choices.as_of!r}, and not each of its cells is a day or a time"
-        raise UsageError(what, "Name a column of these, such as 2026-11-20, or leave it out.")
+        what = (
+            f"--as-of is {choices.as_of!r}; a column with a day or a time in each row is required"
+        )
+        raise UsageError(what, "Name another one, with days such as 2026-11-20, or leave it out.")
     identity = choices.id or _identity(counts, target)
     keys = _keys(names)
     columns = []

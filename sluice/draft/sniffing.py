@@ -422,8 +422,8 @@ def _said(reading: Reading, separator: str, frame: "pd.DataFrame") -> list[str]:
         between = "a blank" if reading.thousands == " " else f'"{reading.thousands}"'
         said.append(f"thousands are written with {between} between them")
     if reading.signs:
-        shown = ", ".join(f'"{sign}"' for sign in reading.signs)
-        said.append(f"numbers are written with {shown} beside them, which is left out")
+        shown = " or ".join(f'"{sign}"' for sign in reading.signs)
+        said.append(f"numbers are written with {shown} beside them; these signs are left out")
     if reading.missing:
         said.append("missing is written " + ", ".join(f'"{text}"' for text in reading.missing))
     return said

@@ -138,8 +138,14 @@ def _thousands(source: str, spec: Table) -> str:
         return ""
     found = choice(source, _PLACE, spec, "thousands", tuple(THOUSANDS))
     if found == spec.get("decimal", "."):
-        fix = "Write decimal too, or another character."
-        raise fail(source, _PLACE, "thousands", f"is {found!r}, as the decimal sign is", fix)
+        fix = "Write what stands between thousands, or correct decimal."
+        raise fail(
+            source,
+            _PLACE,
+            "thousands",
+            f"is {found!r}; another sign than the decimal one is required",
+            fix,
+        )
     return found
 
 

@@ -192,11 +192,11 @@ def _beyond(found: Beyond, rows: int) -> str:
     needed = labels_needed(found, rows)
     most = (
         f"{found.column} alone finds nearly as many. A release has to be shown to find more than"
-        f" its best column does, and of releases of a model like this {percent(found.shown)} are"
+        f" its best column does: {percent(found.shown)} of the releases of such a model would be"
     )
     if needed is None:
-        return f"{most}: it knows no more, and more rows do not help."
-    return f"{most}; about {needed:,} labelled rows are needed for {percent(SURELY)}."
+        return f"{most}. It knows no more, and more rows do not help."
+    return f"{most}. About {needed:,} labelled rows are needed for {percent(SURELY)}."
 
 
 def _points(limits: Limits) -> Table:

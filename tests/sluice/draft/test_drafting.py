@@ -245,7 +245,9 @@ def test_signs_and_thousands_are_read_as_the_contract_says() -> None:
     assert why["discount"] == "numbers from 0 to 39"
     assert 'thousands = ","\nsigns = ["€", "%"]\n' in drafted.contract
     assert 'thousands are written with "," between them' in drafted.said
-    assert 'numbers are written with "€", "%" beside them, which is left out' in drafted.said
+    assert (
+        'numbers are written with "€" or "%" beside them; these signs are left out' in drafted.said
+    )
 
 
 def test_a_key_that_repeats_is_a_group_by_its_name_alone() -> None:

@@ -60,8 +60,11 @@ def test_what_stands_for_missing_comes_first() -> None:
 @pytest.mark.parametrize(
     ("spec", "what"),
     [
-        ({"thousands": "."}, "thousands is '.', as the decimal sign is"),
-        ({"thousands": ",", "decimal": ","}, "thousands is ',', as the decimal sign is"),
+        ({"thousands": "."}, "thousands is '.'; another sign than the decimal one is required"),
+        (
+            {"thousands": ",", "decimal": ","},
+            "thousands is ','; another sign than the decimal one is required",
+        ),
         ({"thousands": "_"}, "thousands is '_'"),
         ({"signs": ["5"]}, "signs has '5'"),
         ({"signs": ["-"]}, "signs has '-'"),

@@ -50,7 +50,7 @@ def test_a_table_becomes_a_model_that_validates(project: Path, sluice: Sluice) -
     assert ended.out.splitlines()[-1] == "Next: sluice release incomes"
     said = " ".join(ended.out.split())
     assert "education-num alone finds nearly as many. A release has to be shown to find" in said
-    assert re.search(r"about [\d,]+ labelled rows are needed for 90 %", said)
+    assert re.search(r"About [\d,]+ labelled rows are needed for 90 %", said)
     assert "workclass" in said
     [seen] = re.findall(
         r"This holdout, (\d+) positives, sees gains in recall of ([\d.]+) points", said
@@ -387,7 +387,7 @@ def test_a_person_is_asked_whether_rows_are_split_by_their_time(
     ("name", "what"),
     [
         ("came", "--as-of is 'came', which is the target or the id"),
-        ("one", "--as-of is 'one', and not each of its cells is a day or a time"),
+        ("one", "--as-of is 'one'; a column with a day or a time in each row is required"),
         ("when", "--as-of is 'when', no column of the table"),
     ],
 )
