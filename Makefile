@@ -12,7 +12,7 @@ STORES ?=
 # Which service knows vulnerabilities, where it is another than everybody's: make audit OSV=https://...
 OSV ?= https://api.osv.dev/
 
-.PHONY: setup named develop demo test coverage check bench e2e cluster cluster-down cluster-admission cluster-e2e cluster-drill serve up format release house audit bill workflows comment stack stack-check wheel scanned key-files
+.PHONY: setup named develop demo test coverage check bench e2e cluster cluster-down cluster-admission cluster-e2e cluster-drill kind kind-e2e kind-down serve up format release house audit bill workflows comment stack stack-check wheel scanned key-files
 
 setup:
 	@$(PYTHON) scripts/bootstrap.py $(STORES)
@@ -72,15 +72,29 @@ cluster-down:
 # The API server and etcd alone, without root: the manifests are taken, and what a canary came to is read. The first time it
 # builds both: six minutes of a processor.
 cluster-admission: develop
-	@$(BIN)/pytest tests/cluster/test_admission.py tests/cluster/test_reconcile.py
+	@$(BIN)/pytest tests/cluster/test_admission.py tests/cluster/test_reconcile.py tests/cluster/test_kind.py \
+		tests/cluster/test_description.py
 
-cluster-e2e: cluster
-	@$(AS_ROOT) $(BIN)/pytest tests/cluster
+# On the cluster of `make cluster`, or on the one that a file describes: make cluster-e2e CLUSTER=FILE
+PLAYED_ON = $(if $(CLUSTER),--cluster $(CLUSTER))
+cluster-e2e: $(if $(CLUSTER),develop,cluster)
+	@$(AS_ROOT) $(BIN)/pytest tests/cluster $(PLAYED_ON)
 
 # The same scenes ten times and three times, and each part away for two minutes: three hours. What was measured is in the file.
-cluster-drill: cluster
+cluster-drill: $(if $(CLUSTER),develop,cluster)
 	@mkdir -p .sluice
-	@$(AS_ROOT) $(BIN)/pytest tests/cluster --drill --junitxml .sluice/cluster-drill.xml
+	@$(AS_ROOT) $(BIN)/pytest tests/cluster --drill --junitxml .sluice/cluster-drill.xml $(PLAYED_ON)
+
+# A cluster of kind, with images of others: docker, kind and kubectl are needed. It is described in .sluice/kind/cluster.json.
+kind:
+	@$(PYTHON) scripts/bootstrap.py --cluster
+	@$(AS_ROOT) PYTHONPATH=tests:. $(BIN)/python -m support.cluster.kind up
+
+kind-e2e: kind
+	@$(AS_ROOT) $(BIN)/pytest tests/cluster --cluster .sluice/kind/cluster.json
+
+kind-down:
+	@$(AS_ROOT) PYTHONPATH=tests:. $(BIN)/python -m support.cluster.kind down
 
 bench: develop
 	@$(BIN)/python -m benchmarks.release

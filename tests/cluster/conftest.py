@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.cluster import whole
+from support.cluster import description, whole
 from support.cluster.__main__ import FOLDER
 from support.cluster.beside import Beside
 from support.cluster.candidates import MODEL, Workshop
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures, api_server, programs
 from support.cluster.judging import judging
 from support.cluster.loop import Loop, playing
 from support.cluster.story import Story
 from support.cluster.traffic import Traffic, people
 from support.cluster.watch import Watched, watching
-from support.cluster.whole import Cluster
 
 from flows.adapters.registry.remote import Remote
 
@@ -29,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="play scenes as often, and let parts be away for as long, as `make cluster-drill`",
     )
+    parser.addoption(
+        "--cluster",
+        type=Path,
+        metavar="FILE",
+        help="play them on the cluster that a file describes, not on that of `make cluster`",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,9 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--drill"):
-        return
-    kept = [item for item in items if item.get_closest_marker("drill") is None]
+    drill, elsewhere = config.getoption("--drill"), config.getoption("--cluster")
+    kept = [
+        item
+        for item in items
+        if (drill or item.get_closest_marker("drill") is None)
+        # What starts servers of its own says nothing of a cluster.
+        and (not elsewhere or "cluster" in getattr(item, "fixturenames", ()))
+    ]
     left = [item for item in items if item not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = kept
@@ -69,8 +80,10 @@ def drill(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """The one that `make cluster` brought up."""
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The one that was named, or that `make cluster` brought up."""
+    if file := request.config.getoption("--cluster"):
+        return description.read(file)
     there = whole.found(FOLDER)
     assert there is not None, "no test cluster is up: `make cluster`"
     return there
@@ -100,9 +113,9 @@ def loop(cluster: Cluster, first: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+def judge(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     """`sluice judge`, at the address that the component names."""
-    with judging(tmp_path_factory.mktemp("judge")) as one:
+    with judging(cluster, tmp_path_factory.mktemp("judge")) as one:
         yield one
 
 

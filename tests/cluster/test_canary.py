@@ -10,18 +10,19 @@ from dataclasses import dataclass
 import pytest
 from scipy.stats import binomtest
 from support.cluster.candidates import MODEL, Workshop, failing, never_ready, slow
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures
 from support.cluster.loop import Loop, moment, taken_back
-from support.cluster.story import DEADLINE, Story, until
+from support.cluster.story import DEADLINE, Story
 from support.cluster.traffic import Traffic, people
+from support.cluster.waiting import until
 from support.cluster.watch import Watched, watching
-from support.cluster.whole import Cluster
 
 NOWHERE = f"sha256:{'1' * 64}"
 FIRST_WAIT = datetime.timedelta(minutes=15)
 STEPS = [5, 25, 50, 100]
-# The gateway hears of a weight a moment late: so long before and after a change either one holds.
-LATE = 0.5, 1.0
+# So long before somebody saw a change it may have been there.
+EARLY = 0.5
 
 
 @pytest.mark.repeated(10)
@@ -52,7 +53,7 @@ def test_a_good_candidate_goes_through_all_steps_and_nobody_notices(
     assert watched.out_of_sync() < 30
     weights = watched.weights()
     assert [weight for weight, _ in weights] == [0, *STEPS, 0]
-    for piece in pieces(weights, ended):
+    for piece in pieces(weights, ended, loop.cluster.late):
         mine, asked = traffic.share(good, piece.start, piece.end)
         interval = binomtest(mine, asked).proportion_ci(0.999, method="exact")
         assert interval.low <= piece.most, (piece, mine, asked)
@@ -74,14 +75,14 @@ class Piece:
     most: float
 
 
-def pieces(weights: list[tuple[int, float]], ended: float) -> Iterator[Piece]:
-    """All of the time: while a weight holds, and around each change. After the last weight, which
-    is zero, the new image is stable, and all of it is its own.
+def pieces(weights: list[tuple[int, float]], ended: float, late: float) -> Iterator[Piece]:
+    """All of the time: while a weight holds, and around each change, of which the gateway hears
+    `late`. After the last weight, which is zero, the new image is stable, and all of it is its own.
 
     A weight that holds for a moment alone has no time of its own: changes before and after it meet,
     and around both any of these weights may hold.
     """
-    before, after = LATE
+    before, after = EARLY, late
     shares = [*(weight / 100 for weight, _ in weights[:-1]), 1.0]
     starts = [start for _, start in weights]
     held = list(zip(starts, [*starts[1:], ended + before], shares, strict=True))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from support.cluster.candidates import MODEL, Workshop
 from support.cluster.fixtures import Figures
 from support.cluster.loop import Loop
-from support.cluster.story import Story, until
+from support.cluster.story import Story
 from support.cluster.traffic import Traffic
+from support.cluster.waiting import until
 from support.cluster.watch import Watched
 
 from sluice.gitops.state import Champion

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from support.cluster.beside import Beside
 from support.cluster.candidates import MODEL, Workshop
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures
 from support.cluster.judging import ANALYSIS
 from support.cluster.loop import Loop, playing
-from support.cluster.story import Story, until
+from support.cluster.story import Story
 from support.cluster.traffic import Traffic, asking, records_of
+from support.cluster.waiting import until
 from support.cluster.watch import Watched
-from support.cluster.whole import Cluster
 
 SHORTCUT = "shortcut.example.com"
 

@@ -3,24 +3,20 @@ pipeline runs in any scene: from the commit on, none is needed.
 """
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from support.cluster.candidates import Workshop
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures
 from support.cluster.loop import Loop, playing
-from support.cluster.story import Story, until
+from support.cluster.story import Story
 from support.cluster.traffic import Traffic
+from support.cluster.waiting import until
 from support.cluster.watch import Watched
-from support.cluster.whole import Cluster
 
-from flows.adapters.process import run
-
-TESTS = Path(__file__).parents[1]
 SHIPPED = 300  # seconds without progress, in the manifests: longer than any part is away
 CLOSER = "sluice reconcile"
 STEPS = [5, 25, 50, 100]
@@ -131,17 +127,11 @@ def away(loop: Loop, part: str) -> Iterator[None]:
     if part == CLOSER:
         loop.closer.kill()
     else:
-        told("stop", part)
+        loop.cluster.stop(part)
     try:
         yield
     finally:
         if part == CLOSER:
             loop.closer.begin()
         else:
-            told("start", part)
-
-
-def told(word: str, part: str) -> None:
-    """Stop or start a part of the cluster that `make cluster` brought up."""
-    env = {"PYTHONPATH": f"{TESTS}:{TESTS.parent}"}
-    run([sys.executable, "-m", "support.cluster", word, part], env=env)
+            loop.cluster.start(part)

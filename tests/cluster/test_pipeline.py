@@ -2,7 +2,6 @@
 Rollouts, reconcile reads with its rights alone, and a Job releases on an empty disk.
 """
 
-import base64
 import copy
 import datetime
 import json
@@ -16,12 +15,12 @@ from typing import Any
 import pytest
 from support import environment
 from support.argocd import commit, seed
-from support.cluster import network
 from support.cluster.certificates import authority, write
+from support.cluster.description import Cluster
 from support.cluster.forwarding import forward
-from support.cluster.kube import Kube, Refused, documents, kubeconfig
-from support.cluster.story import clear, until, volume
-from support.cluster.whole import Cluster
+from support.cluster.kube import Kube, Refused, documents
+from support.cluster.stage import SPACE, USER, clear, disk, disks_of, ours, secret, volume
+from support.cluster.waiting import until
 from support.git_servers import Hosted, serving
 from support.manifest_repos import analyses, one, rendered_with
 from support.manifest_repos import documents as read
@@ -41,11 +40,10 @@ from sluice.gitops import kustomization
 from sluice.identity import sha256
 from sluice.served.scoring import Model, load_model
 
-SPACE, TOKEN = "attrition", "a-token-for-tests"
+TOKEN = "a-token-for-tests"
 OVERLAY = "overlays/production/kustomization.yaml"
 NAME = "pipeline.sluice.local/sluice"
 MOST = 1.2e9  # bytes of the image on a disk
-USER = 1034  # of every pod, in the manifests; its group has the same number
 Json = dict[str, Any]
 Jobs = Callable[[str, str], Json]  # from the name of a CronJob and that of its Job: how it ended
 
@@ -80,11 +78,13 @@ def built(cluster: Cluster) -> image.Built:
 
 
 @pytest.fixture(scope="module")
-def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(
+    cluster: Cluster, built: image.Built, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     """The shipped manifests in a git server, with releases and reconcile chosen; and a registry."""
     folder = tmp_path_factory.mktemp("place")
     signer = authority()
-    signed = signer.server("place", ("127.0.0.1", network.HOST))
+    signed = signer.server("place", ("127.0.0.1", cluster.host))
     cert = write(folder / "server.crt", signed.certificate)
     key = write(folder / "server.key", signed.key)
     bare = seed(folder)
@@ -108,12 +108,12 @@ def place(built: image.Built, tmp_path_factory: pytest.TempPathFactory) -> Itera
     try:
         with serving(hosted, (cert, key)):
             until(lambda: server.taken(port), 30, (folder / "registry.log").read_text)
-            git_port = forward(network.HOST, int(hosted.url.rpartition(":")[2]))
+            git_port = forward(cluster.host, int(hosted.url.rpartition(":")[2]))
             made = Place(
                 folder / "work",
                 bare,
-                f"https://{network.HOST}:{git_port}/{bare.name}",
-                f"{network.HOST}:{forward(network.HOST, port)}/team",
+                f"https://{cluster.host}:{git_port}/{bare.name}",
+                f"{cluster.host}:{forward(cluster.host, port)}/team",
                 f"127.0.0.1:{port}/team",
                 signer.pem().decode(),
             )
@@ -172,19 +172,10 @@ def trusting(kind: str, name: str, pod: str) -> str:
 """
 
 
-def secret(name: str, key: str, value: str) -> Json:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": SPACE},
-        "data": {key: base64.b64encode(value.encode()).decode()},
-    }
-
-
 @pytest.fixture(scope="module")
-def disks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def disks(cluster: Cluster) -> Path:
     """A folder in which each disk of the cluster is a folder."""
-    return tmp_path_factory.mktemp("disks")
+    return disks_of(cluster)
 
 
 @pytest.fixture(scope="module")
@@ -192,27 +183,36 @@ def kube(cluster: Cluster, place: Place, disks: Path) -> Iterator[Kube]:
     """The cluster with what the overlay renders to, but for what serves the model."""
     client = cluster.kube()
     clear(client)
-    client.apply_all(documents(place.work / "namespaces.yaml"))
+    client.apply_all(ours(documents(place.work / "namespaces.yaml")))
+    client.apply(way_to(cluster.host))
     client.apply(secret("attrition-manifests", "token", TOKEN))
     client.apply(secret("authorities", "ca.crt", place.authority))
     until(lambda: client.find(f"/api/v1/namespaces/{SPACE}/configmaps/kube-root-ca.crt"), 30)
-    client.apply(volume("predictions", disks / "predictions"))
-    client.apply(volume("monitor", disks / "monitor", "ReadWriteOnce"))
+    client.apply(volume("predictions", disk(disks / "predictions")))
+    client.apply(volume("monitor", disk(disks / "monitor"), "ReadWriteOnce"))
     for document in place.rendered():
         if document["kind"] != "HTTPRoute":
             client.apply(document)
     yield client
     clear(client)
     client.delete("/api/v1/persistentvolumes/monitor")
-    client.delete("/api/v1/namespaces/sluice")
     client.close()
 
 
-def log(cluster: Cluster, space: str, pod: str) -> str:
-    """What a pod has printed, as the node keeps it."""
-    folder = Path(cluster.kubeconfig).parents[1] / "pods"
-    file = folder / f"{space}_{pod}.log"
-    return file.read_text() if file.exists() else ""
+def way_to(host: str) -> Json:
+    """What a company adds whose git and registry listen elsewhere than at the usual ports."""
+    names = [f"attrition-{name}" for name in ("reconcile", "release", "monitor")]
+    whose = {"key": "app.kubernetes.io/name", "operator": "In", "values": names}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "to-our-servers", "namespace": SPACE},
+        "spec": {
+            "podSelector": {"matchExpressions": [whose]},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"ipBlock": {"cidr": f"{host}/32"}}]}],
+        },
+    }
 
 
 def pods(kube: Kube, space: str, name: str) -> list[Json]:
@@ -237,15 +237,11 @@ def test_the_image_is_small_and_says_where_it_comes_from(built: image.Built) -> 
     assert set(built.labels) >= {"dev.sluice.lock", "org.opencontainers.image.revision"}
 
 
-def test_the_judge_answers_an_analysis_of_argo_rollouts(
-    cluster: Cluster, place: Place, kube: Kube
-) -> None:
-    kube.apply_all(documents(place.work / "pipeline" / "namespace.yaml"))
+def test_the_judge_answers_an_analysis_of_argo_rollouts(place: Place, kube: Kube) -> None:
+    kube.apply_all(ours(documents(place.work / "pipeline" / "namespace.yaml")))
     for document in read(render(place.work / "pipeline")):
-        if document["kind"] == "Deployment":
-            [container] = document["spec"]["template"]["spec"]["containers"]
-            container["args"][-1] = f"--prometheus=http://{network.HOST}:9090"
-        kube.apply(document)
+        if document["kind"] != "Namespace":
+            kube.apply(document)
     asked = until(
         lambda: ready(kube, "sluice", "sluice-judge"),
         300,
@@ -265,7 +261,7 @@ def test_the_judge_answers_an_analysis_of_argo_rollouts(
     assert first["phase"] == "Inconclusive", first
     assert '"verdict":"inconclusive"' in first["value"]
     name = asked[0]["metadata"]["name"]
-    assert "inconclusive: " in log(cluster, "sluice", name)
+    assert "inconclusive: " in kube.log("sluice", name)
 
 
 def analysis_run(judge: str) -> Json:
@@ -287,13 +283,14 @@ def analysis_run(judge: str) -> Json:
 
 
 @pytest.fixture(scope="module")
-def jobs(cluster: Cluster, kube: Kube, programs: Any) -> Jobs:
-    """Begins a Job from a shipped CronJob, as a person does, and waits for its end."""
-    kubectl = programs.program("kubectl")
+def jobs(kube: Kube) -> Jobs:
+    """Begins a Job from a shipped CronJob, as `kubectl create job` does, and waits for its end."""
 
     def begin(cron: str, name: str) -> Json:
-        words = ["--kubeconfig", cluster.kubeconfig, "-n", SPACE, "create", "job"]
-        run([kubectl, *words, f"--from=cronjob/{cron}", name])
+        made = kube.get(f"/apis/batch/v1/namespaces/{SPACE}/cronjobs/{cron}")
+        job = made["spec"]["jobTemplate"]
+        about = {"metadata": job.get("metadata", {}) | {"name": name}}
+        kube.post(f"/apis/batch/v1/namespaces/{SPACE}/jobs", {"spec": job["spec"], **about})
         path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/{name}"
 
         def ended() -> Json | None:
@@ -302,7 +299,7 @@ def jobs(cluster: Cluster, kube: Kube, programs: Any) -> Jobs:
 
         def told() -> str:
             mine = [pod["metadata"]["name"] for pod in pods(kube, SPACE, cron)]
-            return "\n".join(log(cluster, SPACE, pod) for pod in mine if pod.startswith(name))
+            return "\n".join(kube.log(SPACE, pod) for pod in mine if pod.startswith(name))
 
         found = until(ended, 600, told)
         assert found is not None
@@ -388,7 +385,7 @@ def owned(log: Path) -> None:
 
 
 def test_reconcile_reads_with_its_rights_alone(
-    cluster: Cluster, place: Place, kube: Kube, released: Json, tmp_path: Path
+    place: Place, kube: Kube, released: Json, tmp_path: Path
 ) -> None:
     for document in place.rendered():
         if document["kind"] == "Rollout":
@@ -401,10 +398,10 @@ def test_reconcile_reads_with_its_rights_alone(
     name = pod["metadata"]["name"]
 
     def looked() -> bool:
-        return "waits" in log(cluster, SPACE, name).casefold()
+        return "waits" in kube.log(SPACE, name).casefold()
 
-    until(looked, 90, lambda: log(cluster, SPACE, name))
-    mine = as_reconcile(cluster, kube, tmp_path)
+    until(looked, 90, lambda: kube.log(SPACE, name))
+    mine = as_reconcile(kube, tmp_path)
     rollouts = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/rollouts"
     assert [one["metadata"]["name"] for one in mine.get(rollouts)["items"]] == ["attrition"]
     for beyond in (
@@ -423,12 +420,9 @@ def test_reconcile_reads_with_its_rights_alone(
     mine.close()
 
 
-def as_reconcile(cluster: Cluster, kube: Kube, folder: Path) -> Kube:
+def as_reconcile(kube: Kube, folder: Path) -> Kube:
     """The API server, asked with a token of the account that the pod has."""
     path = f"/api/v1/namespaces/{SPACE}/serviceaccounts/attrition-reconcile/token"
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = kube.post(path, asked)["status"]["token"]
-    [known] = json.loads(Path(cluster.kubeconfig).read_text())["clusters"]
-    trusted = base64.b64decode(known["cluster"]["certificate-authority-data"])
-    config = kubeconfig(folder / "config", known["cluster"]["server"], trusted, {"token": token})
-    return Kube(config)
+    return Kube(kube.beside(folder / "config", {"token": token}))

@@ -11,7 +11,7 @@ from support.cluster import controllers
 from support.cluster.api_server import ApiServer
 from support.cluster.kube import Kube
 from support.cluster.programs import Programs
-from support.cluster.story import until
+from support.cluster.waiting import until
 
 Json = dict[str, Any]
 SPACE = "routed"

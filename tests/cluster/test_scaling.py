@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support.cluster import loop, story
+from support.cluster import loop
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures
-from support.cluster.story import DEADLINE, Story, follow, until
+from support.cluster.story import DEADLINE, Story, beginning, follow
+from support.cluster.waiting import until
 from support.cluster.watch import Watched
-from support.cluster.whole import Cluster
 
 FEWEST = 3  # of the shipped autoscaler
 AWHILE = 50  # seconds: two looks of Argo CD, three of the autoscaler
@@ -21,17 +22,14 @@ def scaled(
     """A first release whose number of pods is an autoscaler's. Here nothing tells it of load, so
     Argo CD calls it Degraded; its least and most it keeps.
     """
-    folder = tmp_path_factory.mktemp("story")
-    told = story.begin(
-        cluster.kube(), folder, "base/analysis.yaml", "components/autoscaling", DEADLINE
-    )
-    loop.begin(told, cluster.registry, folder).write(first, "first000", 1, None)
-    follow(told)
-    # The Rollout names no number, which is one; the autoscaler makes it the fewest.
-    until(lambda: told.ready() == FEWEST, 400, told.told)
-    until(lambda: told.application()[0] == "Synced", 30, told.told)
-    yield told
-    told.kube.close()
+    folder, more = tmp_path_factory.mktemp("story"), "components/autoscaling"
+    with beginning(cluster, folder, "base/analysis.yaml", more, DEADLINE) as told:
+        loop.begin(cluster, told, folder).write(first, "first000", 1, None)
+        follow(told)
+        # The Rollout names no number, which is one; the autoscaler makes it the fewest.
+        until(lambda: told.ready() == FEWEST, 400, told.told)
+        until(lambda: told.application()[0] == "Synced", 30, told.told)
+        yield told
 
 
 def test_who_scales_by_hand_is_not_fought(story: Story, watched: Watched, figures: Figures) -> None:

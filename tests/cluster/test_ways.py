@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from scipy.stats import binomtest
 from support.cluster.candidates import MODEL, Workshop, failing
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures
 from support.cluster.loop import Loop, playing, taken_back
-from support.cluster.story import until
 from support.cluster.traffic import RATE, Traffic, asking, people, records_of
+from support.cluster.waiting import until
 from support.cluster.watch import watching
-from support.cluster.whole import Cluster
 
 REPLICAS = "components/replicas"
 AFTER_SWITCH = "components/blue-green/analysis.yaml"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import pytest
 from support.cluster.beside import Beside
 from support.cluster.candidates import FIFTEEN_MORE, QUARTER_OF_YEARS, Workshop
+from support.cluster.description import Cluster
 from support.cluster.fixtures import Figures
 from support.cluster.judging import ANALYSIS, wrong_and_taken_back
 from support.cluster.loop import Loop, playing
 from support.cluster.story import Story
 from support.cluster.traffic import RATE, Traffic, asking, records_of
 from support.cluster.watch import Watched
-from support.cluster.whole import Cluster
 
 YEARS = 1  # what a year is written as
 TIMES, MOST = 10, 250  # candidates of a drill, and requests of the canary in the median

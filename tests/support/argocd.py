@@ -28,14 +28,14 @@ def follow(application: Path) -> str:
         return render(clone / source["path"])
 
 
-def seed(folder: Path) -> Path:
+def seed(folder: Path, address: str = "") -> Path:
     """A bare manifest repository in `folder`, with the contents of deploy/argocd/ on its branch
-    main.
+    main; Argo CD fetches it at this address, or as a file.
     """
     work, bare = folder / "work", folder / "manifests.git"
     shutil.copytree(DEPLOY, work)
     for file in [work / "project.yaml", *work.glob("applications/*.yaml")]:
-        file.write_text(file.read_text().replace(PLACEHOLDER, bare.as_uri()))
+        file.write_text(file.read_text().replace(PLACEHOLDER, address or bare.as_uri()))
     run(["git", "init", "--quiet", "--initial-branch=main", work])
     commit(work, "Seed")
     run(["git", "clone", "--quiet", "--bare", work, bare])

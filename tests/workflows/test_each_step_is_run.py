@@ -16,7 +16,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PLAYED_IN = ("tests/e2e/test_workflow_steps.py", "tests/support/first_run.py")
 # Hours on real controllers, as root: that make knows each step is shown here, and the scenes are
 # the tests of tests/cluster themselves.
-BY_NIGHT = {("e2e-cluster.yml", "canary")}
+BY_NIGHT = {("e2e-cluster.yml", "canary"), ("e2e-cluster.yml", "kind")}
 # Jobs of actions alone: GitHub's own servers are what they look at.
 OF_ACTIONS = {("codeql.yml", "analyze"), ("scorecard.yml", "scorecard")}
 # What no test here runs, with what stands for it.

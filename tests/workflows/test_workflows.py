@@ -210,6 +210,9 @@ def test_the_cluster_is_tested_at_night_and_without_a_secret() -> None:
         "make cluster",
         "make cluster-drill",
         "make cluster-down",
+        "make kind",
+        "make kind-e2e",
+        "make kind-down",
     ]
 
 

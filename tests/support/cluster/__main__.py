@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from support.cluster import services, whole
+from support.cluster.description import Cluster
 from support.cluster.programs import Programs, ensure
 
 from flows.adapters.image import golang
@@ -64,7 +65,7 @@ def _up() -> int:
     return 0
 
 
-def _show(programs: Programs, cluster: whole.Cluster) -> None:
+def _show(programs: Programs, cluster: Cluster) -> None:
     print(f"  export KUBECONFIG={cluster.kubeconfig}")
     print(f"  {programs.program('kubectl')} get nodes")
     print(f"The gateway is {cluster.gateway}, the registry {cluster.registry},")

@@ -59,10 +59,16 @@ def begin(programs: Programs, folder: Path) -> ApiServer:
     signer = certificates.authority()
     serving = signer.server("kube-apiserver", ("127.0.0.1", ADDRESS, _FIRST_SERVICE))
     admin = signer.client("admin", "system:masters")
+    kubelet = signer.server("kubelet", (ADDRESS,))
+    asking = signer.client("kube-apiserver", "system:masters")
     files = {
         "ca.crt": signer.pem(),
         "server.crt": serving.certificate,
         "server.key": serving.key,
+        "kubelet.crt": kubelet.certificate,
+        "kubelet.key": kubelet.key,
+        "asking.crt": asking.certificate,
+        "asking.key": asking.key,
     }
     paths = {name: certificates.write(keys / name, content) for name, content in files.items()}
     signs, checks = certificates.tokens_key(keys)
@@ -77,6 +83,10 @@ def begin(programs: Programs, folder: Path) -> ApiServer:
         f"--tls-cert-file={paths['server.crt']}",
         f"--tls-private-key-file={paths['server.key']}",
         f"--client-ca-file={paths['ca.crt']}",
+        f"--kubelet-certificate-authority={paths['ca.crt']}",
+        f"--kubelet-client-certificate={paths['asking.crt']}",
+        f"--kubelet-client-key={paths['asking.key']}",
+        "--kubelet-preferred-address-types=InternalIP",
         f"--service-account-key-file={checks}",
         f"--service-account-signing-key-file={signs}",
         "--service-account-issuer=https://kubernetes.default.svc",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.cluster.story import until
+from support.cluster.waiting import until
 
 from flows.adapters import server
 from flows.adapters.server import Starting

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.cluster import network
 from support.cluster.kube import Kube, Refused
 
 Json = dict[str, Any]
@@ -38,6 +39,8 @@ def words(pod: Json, image: str, place: Place, kube: Kube, given: Mapping[str, s
     container = pod["spec"]["containers"][0]
     found = ["run", "--detach", "--name", place.container, "--pull", "never"]
     found += ["--network", f"ns:/run/netns/{place.network}"]
+    for name in network.NAMES:
+        found += ["--add-host", f"{name}:{network.HOST}"]
     found += ["--log-driver", "k8s-file", "--log-opt", f"path={place.log}"]
     found += [*_rights(pod, container), *_limits(container), *_volumes(pod, place, kube)]
     for name, value in {**given, **_environment(pod, container, kube)}.items():

@@ -1,5 +1,5 @@
-"""Argo CD and Argo Rollouts in a test cluster: what their manifests install, without the pods,
-whose programs run on this machine.
+"""Argo CD and Argo Rollouts in a test cluster: what their manifests install. Without pods, their
+programs run on this machine.
 """
 
 import os
@@ -11,26 +11,37 @@ from typing import Any
 from support.cluster import kube, network, services
 from support.cluster.api_server import ApiServer
 from support.cluster.kube import Kube, documents
-from support.cluster.programs import Programs
+from support.cluster.programs import Programs, version
 
 from flows.adapters.server import Starting, free_port
 
-# Names by which controllers ask; all of them are this machine.
-HOSTS = ("prometheus.monitoring.svc", "sluice-judge.sluice.svc")
 PLUGIN = "argoproj-labs/gatewayAPI"
-_WORKLOADS = {"Deployment", "StatefulSet", "NetworkPolicy", "Service"}
+# The kinds are there before, and this is what pods need.
+_WORKLOADS = {
+    "CustomResourceDefinition",
+    "Deployment",
+    "StatefulSet",
+    "NetworkPolicy",
+    "Service",
+}
+_LATEST = "argo-rollouts:latest"
+_OWN = f"argo-rollouts:{version('github.com/argoproj/argo-rollouts')}"
 _CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding"}
 _TOKEN_SECONDS = 7 * 24 * 3600
 Json = dict[str, Any]
 
 
-def install(client: Kube, programs: Programs) -> None:
-    """Rights, settings and accounts of both, and of the router."""
+def install(client: Kube, programs: Programs, location: str = "", *, pods: bool = False) -> None:
+    """Rights, settings and accounts of both, and of the router, and their pods where they are
+    wanted. `location` is the URL of the router; without one it is the program of the tests.
+    """
     for name in ("argocd", "argo-rollouts", "monitoring", "gateway"):
         client.apply(_object("v1", "Namespace", name))
     for file, space in (("argocd.yaml", "argocd"), ("rollouts.yaml", "argo-rollouts")):
-        client.apply_all(_without_pods(documents(programs.shipped(file)), space))
-    plugin = f"- name: {PLUGIN}\n  location: file://{programs.program('router')}\n"
+        left_out = {"CustomResourceDefinition"} if pods else _WORKLOADS
+        client.apply_all(_placed(documents(programs.shipped(file)), space, left_out))
+    location = location or f"file://{programs.program('router')}"
+    plugin = f"- name: {PLUGIN}\n  location: {location}\n"
     settings = _object("v1", "ConfigMap", "argo-rollouts-config", "argo-rollouts")
     client.apply(settings | {"data": {"trafficRouterPlugins": plugin}})
     role = _object("rbac.authorization.k8s.io/v1", "ClusterRole", "gateway-router")
@@ -55,7 +66,7 @@ def begin_rollouts(programs: Programs, server: ApiServer, folder: Path) -> Start
     ]
     home = folder / "rollouts"  # where it keeps its copy of the plugin
     home.mkdir(exist_ok=True)
-    listed = Path("/etc/hosts").read_text() + f"{network.HOST} {' '.join(HOSTS)}\n"
+    listed = Path("/etc/hosts").read_text() + f"{network.HOST} {' '.join(network.NAMES)}\n"
     (folder / "hosts").write_text(listed)
     # A file of names of its own, in a namespace of mounts: the address in the analysis holds. A
     # plugin that outlived its controller, as none does in a pod, would keep the next from copying
@@ -133,17 +144,16 @@ def _environment(programs: Programs, home: Path) -> dict[str, str]:
     return settings | {name: str(home / place) for name, place in places.items()}
 
 
-def _without_pods(found: list[Json], space: str) -> list[Json]:
-    """Everything but what would start pods, and the kinds, which are there; each in its
-    namespace.
-    """
-    kept = []
-    for document in found:
-        if document["kind"] in _WORKLOADS | {"CustomResourceDefinition"}:
-            continue
+def _placed(found: list[Json], space: str, left_out: set[str]) -> list[Json]:
+    """Each document in its namespace, but for the kinds that are left out."""
+    kept = [document for document in found if document["kind"] not in left_out]
+    for document in kept:
         if document["kind"] not in _CLUSTER_WIDE:
             document["metadata"]["namespace"] = space
-        kept.append(document)
+        if document["kind"] == "Deployment":
+            for container in document["spec"]["template"]["spec"]["containers"]:
+                # The sources of Argo Rollouts say `latest`, which is not what they are.
+                container["image"] = container["image"].replace(_LATEST, _OWN)
     return kept
 
 

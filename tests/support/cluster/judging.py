@@ -7,21 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.cluster import network
 from support.cluster.beside import Beside, beside
+from support.cluster.description import Cluster
 from support.cluster.loop import Loop, taken_back
+from support.cluster.stage import JUDGE_PORT
 from support.cluster.watch import Watched
 
 ANALYSIS = "components/judge/analysis.yaml"
-_PROMETHEUS = f"http://{network.HOST}:9090"
-_PORT = 8080  # the one that the analysis names
 
 
 @contextmanager
-def judging(folder: Path) -> Iterator[Beside]:
+def judging(cluster: Cluster, folder: Path) -> Iterator[Beside]:
     """`sluice judge`, at the address that the component names, while the block runs."""
-    words = ("judge", "--host", network.HOST, "--port", str(_PORT), "--prometheus", _PROMETHEUS)
-    with beside(Beside(words, folder / "log", "Judging on", _PORT)) as one:
+    where = ("--host", cluster.host, "--port", str(JUDGE_PORT))
+    words = ("judge", *where, "--prometheus", cluster.prometheus)
+    with beside(Beside(words, folder / "log", "Judging on", JUDGE_PORT)) as one:
         yield one
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import httpx2
 import yaml
 
+from sluice.errors import UsageError
+
 _WHO = "sluice-tests"
 _APPLY = {"content-type": "application/apply-patch+yaml"}
 _MERGE = {"content-type": "application/merge-patch+json"}
@@ -46,6 +48,13 @@ class Kube:
         cluster = _named(read["clusters"], chosen["cluster"])["cluster"]
         user = _named(read["users"], chosen["user"])["user"]
         trusted = ssl.create_default_context(cadata=_decoded(cluster, "certificate-authority-data"))
+        if not {"token", "client-certificate-data"} & set(user):
+            raise UsageError(
+                f"the user {chosen['user']} of {self.kubeconfig} has neither a token nor a client"
+                " certificate in it",
+                "Write one with `kubectl config view --raw --flatten`, or make a token for an"
+                " administrator with `kubectl create token`.",
+            )
         headers = {"authorization": f"Bearer {user['token']}"} if "token" in user else {}
         if "client-certificate-data" in user:
             with tempfile.TemporaryDirectory() as folder:
@@ -82,6 +91,11 @@ class Kube:
     def get(self, path: str) -> Any:
         """The JSON below this path."""
         return self._ask("GET", path)
+
+    def log(self, space: str, pod: str) -> str:
+        """What a pod has printed so far; empty where it does not run yet."""
+        reply = self._client.get(f"/api/v1/namespaces/{space}/pods/{pod}/log")
+        return reply.text if reply.is_success else ""
 
     def find(self, path: str) -> Any:
         """The same, and None where there is no such thing."""

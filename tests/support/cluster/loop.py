@@ -16,10 +16,12 @@ from support.argocd import DEPLOY
 from support.cluster import story as stories
 from support.cluster.beside import SLUICE, Beside, beside
 from support.cluster.candidates import MODEL
+from support.cluster.description import Cluster
 from support.cluster.kube import Kube, documents
-from support.cluster.story import DEADLINE, SPACE, Story, until
+from support.cluster.stage import SPACE
+from support.cluster.story import DEADLINE, Story
+from support.cluster.waiting import until
 from support.cluster.watch import Watched
-from support.cluster.whole import Cluster
 
 from flows.adapters.git import git
 from flows.adapters.process import run
@@ -45,6 +47,7 @@ class Loop:
     that people type.
     """
 
+    cluster: Cluster
     story: Story
     settings: Settings
     env: Mapping[str, str]
@@ -156,18 +159,17 @@ def playing(
     progress for `deadline` seconds, one is taken back. The judge looks at a step `looks` times at
     most, or as often as is shipped.
     """
-    story = stories.begin(cluster.kube(), folder, analysis, more, deadline, looks)
-    loop = begin(story, cluster.registry, folder)
-    loop.write(first, "first000", 1, None)
-    stories.follow(story)
-    with beside(loop.closer):
-        until(lambda: story.healthy_with(first), 400, story.told)
-        until(lambda: loop.recorded(first), 60, loop.closer.log.read_text)
-        yield loop
-    story.kube.close()
+    with stories.beginning(cluster, folder, analysis, more, deadline, looks) as story:
+        loop = begin(cluster, story, folder)
+        loop.write(first, "first000", 1, None)
+        stories.follow(story)
+        with beside(loop.closer):
+            until(lambda: story.healthy_with(first), 400, story.told)
+            until(lambda: loop.recorded(first), 60, loop.closer.log.read_text)
+            yield loop
 
 
-def begin(story: Story, registry: str, folder: Path) -> Loop:
+def begin(cluster: Cluster, story: Story, folder: Path) -> Loop:
     """What releases of a story need, before the first of them."""
     remote = (folder / "manifests.git").as_uri()
     home = folder / "home"
@@ -175,7 +177,7 @@ def begin(story: Story, registry: str, folder: Path) -> Loop:
     env = {
         "SLUICE_HOME": str(home),
         "SLUICE_MANIFESTS": remote,
-        "SLUICE_REGISTRY": registry,
+        "SLUICE_REGISTRY": cluster.registry,
         "SLUICE_CLUSTER": _CONTEXT,
         "SLUICE_TRACKING_URI": "",
         "SLUICE_ACTOR": "anna",
@@ -184,14 +186,14 @@ def begin(story: Story, registry: str, folder: Path) -> Loop:
     settings = Settings(
         home=home,
         manifests=remote,
-        registry=registry,
+        registry=cluster.registry,
         cluster=_CONTEXT,
         tracking_uri="",
         actor="anna",
     )
     words = ("reconcile", MODEL, "--watch", "--json", "--every", str(EVERY))
     closer = Beside(words, folder / "reconcile.log", '"ending"', env=env)
-    return Loop(story, settings, env, closer)
+    return Loop(cluster, story, settings, env, closer)
 
 
 def _promotion(

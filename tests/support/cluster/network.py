@@ -12,6 +12,8 @@ from sluice.errors import UsageError
 BRIDGE = "sluice0"
 NAMESPACES = "sluice-"  # how the names of ours begin
 HOST = "10.244.77.1"  # this machine, as the pods see it
+# Services by whose names controllers and pods ask; each of them listens on this machine.
+NAMES = ("prometheus.monitoring.svc", "sluice-judge.sluice.svc")
 _NET = "10.244.77"
 _MASK = "/24"
 

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-from support.cluster import containers_of_pods, forwarding, network
+from support.cluster import containers_of_pods, forwarding, kubelet, network
 from support.cluster.containers_of_pods import Place, Unknown
 from support.cluster.kube import Kube, Refused, Unreachable
 
@@ -53,8 +53,14 @@ class Node:
     kube: Kube
     folder: Path
     given: Json
+    port: int = 0  # where it answers the API server
     taken: set[int] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what its pods print."""
+        return self.folder / "pods"
 
     def podman(self, *words: str, check: bool = True, timeout: float = 300.0) -> Result:
         """Run it on the storage of the cluster, with its registries."""
@@ -101,14 +107,12 @@ class Running:
     @property
     def place(self) -> Place:
         short = self.about["uid"][:8]
-        logs = self.node.folder / "pods"
-        logs.mkdir(exist_ok=True)
-        name = f"{self.about['namespace']}_{self.about['name']}"
+        log = kubelet.log_of(self.node.logs, self.about["namespace"], self.about["name"])
         return Place(
             container=f"sluice-{short}",
             network=f"{network.NAMESPACES}{short}",
-            log=logs / f"{name}.log",
-            mounts=logs / name,
+            log=log,
+            mounts=log.with_suffix(""),
         )
 
     @property
@@ -415,6 +419,7 @@ def _beat(node: Node) -> None:
             {"type": "InternalIP", "address": network.HOST},
             {"type": "Hostname", "address": NAME},
         ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": node.port}},
     }
     node.kube.strategic(f"/api/v1/nodes/{NAME}/status", {"status": status})
     renewed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -515,7 +520,10 @@ def _for_all(kubeconfig: Path) -> Json:
 
 def main(kubeconfig: Path, folder: Path) -> None:
     """Be a node until somebody ends this process."""
-    node = Node(Kube(kubeconfig), folder, _for_all(kubeconfig))
+    logs = folder / "pods"
+    logs.mkdir(exist_ok=True)
+    port = kubelet.serve(logs, folder / "api-server" / "keys")
+    node = Node(Kube(kubeconfig), folder, _for_all(kubeconfig), port)
     _register(node)
     threading.Thread(target=_keep_beating, args=[node], daemon=True).start()
     watch(node)

@@ -2,25 +2,36 @@
 controllers make of a commit.
 """
 
-import base64
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import urlsplit
 
 from support.argocd import commit, seed
 from support.cluster.candidates import MODEL
+from support.cluster.description import Cluster
+from support.cluster.forwarding import forward
 from support.cluster.kube import Kube, documents
+from support.cluster.stage import (
+    APPLICATION,
+    SPACE,
+    address_of_judge,
+    clear,
+    disk,
+    disks_of,
+    ours,
+    secret,
+    volume,
+)
+from support.git_servers import Hosted, serving
 
 from flows.adapters.process import run
 
-SPACE = "attrition"
 HOST = "attrition.example.com"
 OVERLAY = "overlays/production/kustomization.yaml"
 KEY, SALT = "a-key-for-tests-" + "0" * 24, "a-salt-for-tests-" + "0" * 24
-_APPLICATION = f"/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/{MODEL}"
 _ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/rollouts/{MODEL}"
 _ROUTE = f"/apis/gateway.networking.k8s.io/v1/namespaces/{SPACE}/httproutes/{MODEL}"
 _RUNS = f"/apis/argoproj.io/v1alpha1/namespaces/{SPACE}/analysisruns"
@@ -41,11 +52,6 @@ _FEW = 4  # pods, of which one is a quarter
 # The judge needs about a hundred requests of the canary, one or two of which come in a second.
 SCRAPED, BLOCK, LOOK_OF_JUDGE = 2, 10, "30s"
 Json = dict[str, Any]
-_Found = TypeVar("_Found")
-
-
-class Late(AssertionError):
-    """Something did not come to be in its time."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,11 @@ class Story:
     def refresh(self) -> None:
         """Let Argo CD look at git now."""
         asked = {"argocd.argoproj.io/refresh": "normal"}
-        self.kube.merge(_APPLICATION, {"metadata": {"annotations": asked}})
+        self.kube.merge(APPLICATION, {"metadata": {"annotations": asked}})
 
     def application(self) -> tuple[str, str]:
         """Whether the Application is Synced, and whether it is Healthy, in the words of Argo CD."""
-        status = self.kube.get(_APPLICATION).get("status", {})
+        status = self.kube.get(APPLICATION).get("status", {})
         return (
             status.get("sync", {}).get("status", ""),
             status.get("health", {}).get("status", ""),
@@ -140,7 +146,7 @@ class Story:
         status = self.rollout().get("status", {})
         kept = ("phase", "message", "currentStepIndex", "currentPodHash", "stableRS", "abort")
         said = {name: status.get(name) for name in kept}
-        conditions = self.kube.get(_APPLICATION).get("status", {}).get("conditions", [])
+        conditions = self.kube.get(APPLICATION).get("status", {}).get("conditions", [])
         runs = [
             (one["metadata"]["name"], one.get("status", {}).get("phase"))
             for one in self.kube.get(_RUNS)["items"]
@@ -160,20 +166,36 @@ class Story:
         )
 
 
-def begin(
-    kube: Kube, folder: Path, analysis: str, more: str, deadline: int, looks: int = 0
-) -> Story:
+@contextmanager
+def beginning(
+    cluster: Cluster, folder: Path, analysis: str, more: str, deadline: int, looks: int = 0
+) -> Iterator[Story]:
     """A manifest repository with short pauses, in which a canary is judged by one of the shipped
-    analyses, and the namespace for it; `more` is a component that is switched on besides. What an
-    earlier one left on the cluster is removed first. The judge looks at a step `looks` times at
-    most, or as often as is shipped.
+    analyses, and the namespace for it; Argo CD reaches the repository while the block runs. `more`
+    is a component that is switched on besides. What an earlier one left on the cluster is removed
+    first. The judge looks at a step `looks` times at most, or as often as is shipped.
     """
+    kube = cluster.kube()
     clear(kube)
-    bare = seed(folder)
-    work = folder / "work"
-    run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
+    with serving(Hosted(folder)) as hosted:
+        port = forward(cluster.host, urlsplit(hosted.url).port or 0)
+        bare = seed(folder, f"http://{cluster.host}:{port}/manifests.git")
+        work = folder / "work"
+        run(["git", "remote", "add", "origin", bare.as_uri()], cwd=work)
+        _choose(work, analysis, more, _fast(work, analysis, more, deadline, looks))
+        kube.apply_all(ours(documents(work / "namespaces.yaml")))
+        kube.apply_all(address_of_judge(cluster.host))
+        kube.apply(secret(f"{MODEL}-api-keys", "keys", KEY))
+        kube.apply(secret(f"{MODEL}-prediction-log", "salt", SALT))
+        kube.apply(volume("predictions", disk(disks_of(cluster) / "predictions")))
+        kube.apply_all(documents(work / "project.yaml"))
+        yield Story(kube, work)
+        kube.close()
+
+
+def _choose(work: Path, analysis: str, more: str, fast: str) -> None:
+    """Commit the components that a scene is about, and its patches."""
     file = work / OVERLAY
-    fast = _fast(work, analysis, more, deadline, looks)
     text = file.read_text().replace("patches:\n", f"patches:\n{fast}", 1)
     judged = [str(Path(analysis).parent)] if analysis.startswith("components/") else []
     for component in [*judged, *([more] if more else [])]:
@@ -182,44 +204,11 @@ def begin(
     file.write_text(text)
     commit(work, "Shorten the pauses")
     run(["git", "push", "--quiet", "origin", "main"], cwd=work)
-    kube.apply_all(documents(work / "namespaces.yaml"))
-    kube.apply_all([_secret("api-keys", "keys", KEY), _secret("prediction-log", "salt", SALT)])
-    kube.apply(volume("predictions", folder / "predictions"))
-    kube.apply_all(documents(work / "project.yaml"))
-    return Story(kube, work)
 
 
 def follow(story: Story) -> None:
     """Let Argo CD begin: from here on, git alone says what runs."""
     story.kube.apply_all(documents(story.work / "applications" / "production.yaml"))
-
-
-def clear(kube: Kube) -> None:
-    """Take away what an earlier story left."""
-    kube.delete(_APPLICATION)
-    spaces = [f"/api/v1/namespaces/{name}" for name in (SPACE, f"{SPACE}-staging")]
-    for space in spaces:
-        kube.delete(space)
-    until(lambda: all(kube.find(space) is None for space in spaces), 120)
-    kube.delete("/api/v1/persistentvolumes/predictions")
-
-
-def until(
-    there: Callable[[], _Found],
-    seconds: float,
-    told: Callable[[], object] = str,
-    every: float = 0.25,
-) -> _Found:
-    """Wait until something is there, and return it; it is looked for `every` so many seconds.
-    Raises Late, with what is `told` then.
-    """
-    end = time.monotonic() + seconds
-    while True:
-        if found := there():
-            return found
-        if time.monotonic() > end:
-            raise Late(f"not so after {seconds:g} seconds: {told()}")
-        time.sleep(every)
 
 
 def image_of(rollout: Json) -> str:
@@ -295,27 +284,3 @@ def _patient(looks: int) -> dict[str, str]:
 
 def _replaced(changes: Mapping[str, str]) -> str:
     return "".join(_REPLACE.format(path=path, value=value) for path, value in changes.items())
-
-
-def _secret(name: str, key: str, value: str) -> Json:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": f"{MODEL}-{name}", "namespace": SPACE},
-        "data": {key: base64.b64encode(value.encode()).decode()},
-    }
-
-
-def volume(name: str, folder: Path, mode: str = "ReadWriteMany") -> Json:
-    """A disk of this name: here, a folder, which the first claim of its mode gets."""
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "capacity": {"storage": "10Gi"},
-            "accessModes": [mode],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "hostPath": {"path": str(folder)},
-        },
-    }

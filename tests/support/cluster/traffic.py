@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx2
 from support.cluster.candidates import Workshop
+from support.cluster.description import Cluster
 from support.cluster.story import HOST, KEY
-from support.cluster.whole import Cluster
 
 from sluice.model.artifact.model_artifact import golden
 from sluice.served.scoring import load_model

@@ -6,11 +6,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from support.cluster import api_server, controllers, network, services
+from support.cluster import api_server, controllers, description, network, services
 from support.cluster.api_server import ApiServer
+from support.cluster.description import PARTS, Cluster, Part
 from support.cluster.kube import Kube
 from support.cluster.programs import Programs
 
@@ -39,30 +39,17 @@ insecure = true
 _NODE_READY = 60.0  # seconds
 # Lies in the folder of the cluster to which bridge and namespaces belong.
 _OURS = "bridge"
+DESCRIPTION = "cluster.json"
+_TESTS = Path(__file__).parents[2]
 NEEDED = ("docker-registry", "haproxy", "ip", "podman", "prometheus", "redis-server", "unshare")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where it is reached from this machine: the gateway is a URL, the registry a host and port
-    that pods know as `sluice.local`.
-    """
-
-    kubeconfig: str
-    gateway: str
-    registry: str
-
-    def kube(self) -> Kube:
-        """Its API server, asked as an administrator."""
-        return Kube(Path(self.kubeconfig))
 
 
 def found(folder: Path) -> Cluster | None:
     """The cluster of this folder, if it is up and complete."""
-    note = folder / "cluster.json"
-    if not note.exists() or not all(one.alive() for one in services.noted(folder)):
+    file = folder / DESCRIPTION
+    if not file.exists() or not all(one.alive() for one in services.noted(folder)):
         return None
-    return Cluster(**json.loads(note.read_text()))
+    return description.read(file)
 
 
 def require_possible() -> None:
@@ -117,10 +104,25 @@ def _up(programs: Programs, folder: Path, say: Callable[[str], None]) -> Cluster
     controllers.begin_argocd(programs, server, folder)
     services.require_alive(folder)
     tell("Prometheus, Argo Rollouts, Argo CD")
-    cluster = Cluster(str(server.kubeconfig), f"http://127.0.0.1:{gateway}", registry)
-    (folder / "cluster.json").write_text(json.dumps(asdict(cluster), indent=2))
+    cluster = Cluster(
+        kubeconfig=str(server.kubeconfig),
+        gateway=f"http://127.0.0.1:{gateway}",
+        registry=registry,
+        prometheus=f"http://{network.HOST}:9090",
+        host=network.HOST,
+        disks=str(folder / "disks"),
+        parts={name: _part(name) for name in PARTS},
+    )
+    description.write(folder / DESCRIPTION, cluster)
     client.close()
     return cluster
+
+
+def _part(name: str) -> Part:
+    """How a part of this cluster is ended and brought back: by this very package."""
+    packages = f"PYTHONPATH={_TESTS}:{_TESTS.parent}"
+    words = ["env", packages, sys.executable, "-m", "support.cluster"]
+    return Part([*words, "stop", name], [*words, "start", name])
 
 
 def _api_server(programs: Programs, folder: Path) -> ApiServer:
@@ -189,8 +191,7 @@ def _ready(client: Kube) -> bool:
 def _python(folder: Path, name: str, server: ApiServer, *arguments: str) -> None:
     """A part of the cluster that is ours."""
     words = [sys.executable, "-m", f"support.cluster.{name}", str(server.kubeconfig), *arguments]
-    here = Path(__file__).parents[2]
-    env = {"PYTHONPATH": f"{here}:{here.parent}", "PATH": _path()}
+    env = {"PYTHONPATH": f"{_TESTS}:{_TESTS.parent}", "PATH": _path()}
     services.begin(folder, name, words, env)
 
 
