@@ -9,6 +9,7 @@ import msgspec
 
 from flows.engine import store
 from flows.engine.code_identity import code_of, lock
+from flows.engine.memory import give_back
 from flows.engine.step import Step
 from flows.engine.store import Record, Result
 from sluice.identity import interpreter, key, machine
@@ -97,6 +98,7 @@ def perform(place: Plainly, step: Step[P, F], *args: P.args, **kwargs: P.kwargs)
             lambda folder: step.work(folder, *args, **kwargs),
             replace=not place.cache,
         )
+        give_back()
         result = store.find(place.home, step.name, step_key, step.facts)
     if result is None:
         raise RuntimeError(f"the result of {step.name} vanished after it was kept")
