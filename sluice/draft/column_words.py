@@ -1,4 +1,5 @@
-"""What columns are often called that are a target, an id, a group or an attribute of people.
+"""What columns are often called that are a target, an id, a group, an attribute of people, or known
+only afterwards.
 
 Each word is a key, as `sluice.served.column_keys.key_of` makes it.
 """
@@ -130,3 +131,138 @@ WEIGHTS = (
 )
 BIRTHS = ("birth", "birthday", "birthdate", "dob", "born", "geburtsdatum")
 AGES = ("age", "alter", "yas", "edad")
+
+# What is filled in once the answer is known, whatever the target is called.
+AFTERWARDS = (
+    # Of loans that have run.
+    "recoveries",
+    "collection_recovery_fee",
+    "total_pymnt",
+    "total_rec_prncp",
+    "total_rec_int",
+    "total_rec_late_fee",
+    "last_pymnt",
+    "next_pymnt",
+    "out_prncp",
+    "settlement_date",
+    "settlement_status",
+    "charge_off_date",
+    "charged_off_date",
+    # Of people and customers who went.
+    "last_working_day",
+    "reason_leaving",
+    "leaving_reason",
+    "leaving_date",
+    "date_leaving",
+    "exit_date",
+    "exit_reason",
+    "exit_interview",
+    "exit_survey",
+    "closed_date",
+    "date_closed",
+    "closed_at",
+    "closure_reason",
+    "reservation_status",
+    "kundigungsgrund",
+    "kundigungsdatum",
+    "austrittsgrund",
+    "austrittsdatum",
+    "fecha_baja",
+    "motivo_baja",
+    "fecha_salida",
+    "fecha_cancelacion",
+    "motivo_cancelacion",
+    "date_resiliation",
+    "motif_resiliation",
+    "motif_depart",
+    "ayrilma_tarihi",
+    "ayrilma_nedeni",
+    "iptal_tarihi",
+    "iptal_nedeni",
+    "cikis_tarihi",
+    "cikis_nedeni",
+)
+# An end that something came to; with what is said of an end it is known afterwards.
+ENDS = frozenset(
+    {
+        "termination",
+        "terminated",
+        "resignation",
+        "resigned",
+        "cancellation",
+        "cancelled",
+        "canceled",
+        "churn",
+        "churned",
+        "attrition",
+        "dismissal",
+        "dismissed",
+        "layoff",
+        "chargeback",
+        "refund",
+        "refunded",
+        "writeoff",
+        "death",
+        "deceased",
+        "resolution",
+        "resolved",
+    }
+)
+# What is said of an end, or of the target itself.
+OF_AN_END = frozenset(
+    {
+        "date",
+        "day",
+        "month",
+        "year",
+        "time",
+        "at",
+        "on",
+        "by",
+        "reason",
+        "reasons",
+        "cause",
+        "code",
+        "type",
+        "category",
+        "status",
+        "score",
+        "value",
+        "label",
+        "flag",
+        "note",
+        "notes",
+        "comment",
+        "comments",
+        "interview",
+        "survey",
+        "result",
+    }
+)
+# Of an earlier time, which is known.
+EARLIER = frozenset(
+    {
+        "previous",
+        "prev",
+        "prior",
+        "past",
+        "former",
+        "earlier",
+        "history",
+        "historical",
+        "before",
+        "last",
+        "ever",
+        "vorherige",
+        "fruhere",
+        "anterior",
+        "onceki",
+    }
+)
+# How long somebody talked is known when they have answered; the length of a loan is not meant.
+AFTER_A_CONTACT = frozenset({"duration", "call_duration", "talk_time", "call_length"})
+CONTACTS = frozenset({"contact", "campaign", "pdays", "poutcome"})
+# Names of targets that say nothing of what is asked.
+GENERAL_TARGETS = frozenset(
+    {"target", "label", "y", "class", "outcome", "response", "left", "income", "revenue", "status"}
+)

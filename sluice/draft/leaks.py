@@ -1,9 +1,11 @@
 """Columns that give the answer away, found before anything is trained."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sluice.draft.afterwards import adding_up, named_afterwards
 from sluice.model.number.skill import skill_of
 from sluice.model.quality.one_column import rates_of
 from sluice.model.quality.statistics import roc_auc
@@ -37,8 +39,39 @@ def look(contract: Contract, columns: Columns, labels: np.ndarray) -> tuple[Look
     """Look at each feature alone; columns and `labels` are those of rows outside of the holdout.
 
     Of several classes each is looked at against the rest; the ROC-AUC is the mean of all of them.
-    Of a number it is the skill of the mean of each value, and nothing is pure.
+    Of a number it is the skill of the mean of each value, and nothing is pure. A column may also be
+    named like one that is known afterwards, or make the answer with another one.
     """
+    found = _alone(contract, columns, labels)
+    makes: dict[str, str] = {}
+    if contract.target.quantity:
+        numbers = {c.name: columns[c.key] for c in contract.features if c.numeric}
+        makes = adding_up(numbers, labels)
+    keys = {column.key for column in contract.columns}
+    target = contract.target.column
+    afterwards = {
+        column.name
+        for column in contract.features
+        if named_afterwards(column.key, target, keys - {target})
+    }
+    measure = "skill" if contract.target.quantity else "ROC-AUC"
+    return tuple(_told(one, makes, afterwards, measure) for one in found)
+
+
+def _told(look: Look, makes: Mapping[str, str], afterwards: Collection[str], measure: str) -> Look:
+    """A look whose column gives nothing away alone, with what its name or another column says."""
+    if look.leak:
+        return look
+    if look.name in makes:
+        return replace(look, leak=makes[look.name])
+    if look.name in afterwards:
+        named = "named like what is known afterwards"
+        return replace(look, leak=f"{named}; alone it has a {measure} of {look.roc_auc:.3f}")
+    return look
+
+
+def _alone(contract: Contract, columns: Columns, labels: np.ndarray) -> tuple[Look, ...]:
+    """What each feature says alone."""
     target = contract.target
     if target.quantity:
         return tuple(

@@ -33,7 +33,7 @@ EXCEPTIONS = (
     ),
     (
         "sluice/draft/column_words.py",
-        r'"(attrition|employee)"',
+        r'"(attrition|cancellation|dismissal|employee)"',
         "what columns are often called, in tables about anything",
     ),
     (
