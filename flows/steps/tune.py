@@ -20,6 +20,7 @@ from sluice.model.fit.monotone import allowed, directions
 from sluice.model.fit.training import Rows, learnt_labels, row_weights
 from sluice.model.fit.tuning_file import OBJECTIVE, OBJECTIVE_OF_NUMBER, Tuning, write_tuning
 from sluice.policy import ADAPTIVE
+from sluice.served.contract import Contract
 from sluice.served.encoding import encode, numeric_features
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
     search = request.policy.search
     tried = allowed(search.families, monotone, search.positive_weight)
     search = replace(search, families=tried.families)
-    looked_at = None
+    drawn = None
     if search.method == ADAPTIVE:
-        looked_at = rows_looked_at(len(columns[HASH]), search.seed)
-        columns = columns if looked_at is None else _rows(columns, looked_at)
+        positive = _positive(request.contract, columns)
+        drawn = rows_looked_at(len(columns[HASH]), search.seed, positive)
+        columns = columns if drawn is None else _rows(columns, drawn.places)
     rows = Rows(
         encode(request.contract, columns),
         learnt_labels(request.contract, columns),
@@ -55,6 +57,7 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
         coding_of(request.contract),
         row_weights(request.contract, columns),
         monotone,
+        None if drawn is None else drawn.counted,
     )
     groups, times = columns.get(GROUP), columns.get(TIME)
     del columns  # the matrix has what is needed of them
@@ -64,10 +67,18 @@ def _work(folder: Path, request: "Request", split: "Result[SplitRows]") -> Tuned
         tuning = msgspec.structs.replace(tuning, objective=OBJECTIVE_OF_NUMBER)
     if tried.left_out:
         tuning = msgspec.structs.replace(tuning, left_out=tried.left_out)
-    if looked_at is not None:
-        tuning = msgspec.structs.replace(tuning, looked_at=len(looked_at))
+    if drawn is not None:
+        looked_at = len(drawn.places)
+        tuning = msgspec.structs.replace(tuning, looked_at=looked_at, of_rare=drawn.of_rare)
     (folder / TUNING).write_text(write_tuning(tuning), encoding="utf-8")
     return told(request, tuning)
+
+
+def _positive(contract: Contract, columns: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Which rows are positive; None where there are not two classes."""
+    if contract.target.several or contract.target.quantity:
+        return None
+    return learnt_labels(contract, columns) == 1
 
 
 def _rows(columns: dict[str, np.ndarray], places: np.ndarray) -> dict[str, np.ndarray]:

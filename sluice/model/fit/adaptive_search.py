@@ -11,11 +11,11 @@ or on the number of processors, so equal inputs have an equal winner.
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from sluice.model.fit.search_space import Space, space_of, table_of
 from sluice.model.fit.training import (
@@ -44,6 +44,7 @@ Scores = list[FoldScores]
 Judge = Callable[[Sequence[Point], Iterable[int]], list[Scores]]
 
 MOST_ROWS = 100_000  # settings are told apart on so many as well as on more
+RARE = 0.01  # of the rows, below which all of a class are looked at
 _AT_ONCE = 2  # points of one round: a fixed number, because that of the workers must not show
 _FIRST_FOLDS = 2  # of a trial, before the pruner is asked
 # Two folds that are both worse have a one-sided p of 1/4; there is no smaller one for two.
@@ -53,14 +54,46 @@ _HOPELESS = 5.0  # times what is surely behind: no setting of a family makes tha
 _AT_RANDOM = 4  # trials before the sampler follows what it has seen
 
 
-def rows_looked_at(rows: int, seed: int) -> np.ndarray | None:
-    """The places of the rows that a search looks at, ascending, drawn by chance where there are
-    more than MOST_ROWS; None for all of them.
+class Drawn(NamedTuple):
+    """Rows that a search looks at: their places, ascending, and for how many each of them counts,
+    which is None where all count alike; `of_rare` is how many are of a rare class.
     """
-    if rows <= MOST_ROWS:
+
+    places: np.ndarray
+    counted: np.ndarray | None = None
+    of_rare: int | UnsetType = UNSET
+
+
+def rows_looked_at(
+    rows: int, seed: int, positive: np.ndarray | None = None, most: int = MOST_ROWS
+) -> Drawn | None:
+    """The rows that a search looks at, drawn by chance where there are more than `most`; None for
+    all of them. Where one of two classes is rare, all of it is kept, up to half of what is looked
+    at, and each row counts for as many as it was drawn from: `positive`, bool of shape (rows,),
+    says which rows are of one class.
+    """
+    if rows <= most:
         return None
     chance = np.random.default_rng(seed)
-    return np.sort(chance.choice(rows, MOST_ROWS, replace=False, shuffle=False))
+    rare = None if positive is None else _rarer(positive)
+    if rare is None:
+        return Drawn(np.sort(chance.choice(rows, most, replace=False, shuffle=False)))
+    few, many = np.flatnonzero(rare), np.flatnonzero(~rare)
+    kept = few
+    if len(few) > most // 2:
+        kept = chance.choice(few, most // 2, replace=False, shuffle=False)
+    others = chance.choice(many, most - len(kept), replace=False, shuffle=False)
+    places = np.sort(np.concatenate([kept, others]))
+    counted = np.where(rare[places], len(few) / len(kept), len(many) / len(others))
+    return Drawn(places, counted, len(kept))
+
+
+def _rarer(positive: np.ndarray) -> np.ndarray | None:
+    """Which rows are of a class that is rare; None where neither is."""
+    share = float(positive.mean())
+    if not 0 < min(share, 1 - share) < RARE:
+        return None
+    return positive if share < RARE else ~positive
 
 
 def fits_of(policy: SearchPolicy) -> int:

@@ -21,8 +21,14 @@ def _remarks(tuning: Tuning) -> Iterator[str]:
         )
     if tuning.looked_at:
         winner = tuning.winner
+        drawn = ", drawn by chance;"
+        if tuning.of_rare:
+            drawn = (
+                f": {tuning.of_rare:,} of the rare class, the others drawn by chance, and each"
+                " counts for as many as it stands for;"
+            )
         yield (
-            f"Trials saw {tuning.looked_at:,} training rows, drawn by chance; the winner was fitted"
-            f" to all. Its score has a standard error of"
+            f"Trials saw {tuning.looked_at:,} training rows{drawn} the winner was fitted to all."
+            " Its score has a standard error of"
             f" {winner.std / max(len(winner.folds) - 1, 1) ** 0.5:.4f} over the folds."
         )

@@ -63,9 +63,10 @@ class Rows:
     quantity.
 
     `coding` is what it needs before it is learnt from, `weights`, of shape (rows,), what each row
-    counts for. `monotone` has 1 for each column that may only raise a score as it grows, -1 for one
-    that may only lower it, 0 for the others; it is empty where there are none, and has to be for a
-    family that is not in `monotone.KEEPING`.
+    counts for where it is learnt from, and `drawn_from` how many rows each one stands for, there
+    and where it judges. `monotone` has 1 for each column that may only raise a score as it grows,
+    -1 for one that may only lower it, 0 for the others; it is empty where there are none, and has
+    to be for a family that is not in `monotone.KEEPING`.
     """
 
     features: np.ndarray
@@ -74,6 +75,7 @@ class Rows:
     coding: Coding = PLAIN
     weights: np.ndarray | None = None
     monotone: Sequence[int] = ()
+    drawn_from: np.ndarray | None = None
 
     @property
     def of_number(self) -> bool:
@@ -331,6 +333,8 @@ def _fit(family: str, parameters: Parameters, rows: Rows) -> "Estimator":
     estimator = _unfitted(family, parameters, rows)
     weight = float(parameters.get(WEIGHT, 1.0))
     weights = rows.weights
+    if rows.drawn_from is not None:
+        weights = rows.drawn_from if weights is None else rows.drawn_from * weights
     if weight != 1.0:
         of_positives = np.where(rows.labels == 1, weight, 1.0)
         weights = of_positives if weights is None else of_positives * weights
@@ -503,6 +507,7 @@ def _of(rows: Rows, places: np.ndarray) -> Rows:
         features=rows.features[places],
         labels=rows.labels[places],
         weights=None if rows.weights is None else rows.weights[places],
+        drawn_from=None if rows.drawn_from is None else rows.drawn_from[places],
     )
 
 
@@ -522,20 +527,23 @@ def judge_fold(family: str, parameters: Parameters, rows: Rows, fold: Fold) -> F
     probabilities, labels = estimator.predict_proba(rows.features[left_out]), rows.labels[left_out]
     classes = max(int(rows.labels.max()) + 1, 2)
     shares = of_each_class(probabilities, estimator.classes_, classes)
-    loss = _log_loss(labels, shares)
+    counted = None if rows.drawn_from is None else rows.drawn_from[left_out]
+    loss = _log_loss(labels, shares, counted)
     if classes > 2:
         return FoldScores(*ranked(labels, shares), loss)
     scores = probabilities[:, 1]
-    precision = float(average_precision_score(labels, scores))
-    return FoldScores(precision, float(roc_auc_score(labels, scores)), loss)
+    precision = float(average_precision_score(labels, scores, sample_weight=counted))
+    area = float(roc_auc_score(labels, scores, sample_weight=counted))
+    return FoldScores(precision, area, loss)
 
 
-def _log_loss(labels: np.ndarray, shares: np.ndarray) -> float:
+def _log_loss(labels: np.ndarray, shares: np.ndarray, counted: np.ndarray | None) -> float:
     """The mean of minus the logarithm of what the true classes were given, `shares` of shape (rows,
-    classes). One that was ruled out counts as one in a million.
+    classes), each row as often as it is counted. One that was ruled out counts as one in a million.
     """
     given = shares[np.arange(len(labels)), labels.astype(np.int64)]
-    return float(-np.log(np.maximum(given, _RULED_OUT)).mean())
+    losses = -np.log(np.maximum(given, _RULED_OUT))
+    return float(losses.mean() if counted is None else np.average(losses, weights=counted))
 
 
 @contextmanager

@@ -35,7 +35,8 @@ class Tuning(Struct, frozen=True, kw_only=True):
     """Every trial of a search, in the order in which they were tried, and the best of them.
 
     `left_out` says of families that were not tried why, `looked_at` how many training rows the
-    trials saw where these were not all; both are unset where there is nothing to say.
+    trials saw where these were not all, and `of_rare` how many of these are of a rare class, which
+    is looked at first; each is unset where there is nothing to say.
     """
 
     schema: int = SCHEMA
@@ -44,6 +45,7 @@ class Tuning(Struct, frozen=True, kw_only=True):
     trials: tuple[Trial, ...]
     left_out: dict[str, str] | UnsetType = UNSET
     looked_at: int | UnsetType = UNSET
+    of_rare: int | UnsetType = UNSET
 
     @property
     def fits(self) -> int:

@@ -6,11 +6,14 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import UNSET
 
 from sluice.model.fit.adaptive_search import (
     _HOPELESS,
     MOST_ROWS,
+    RARE,
     _surely_behind,
     most_fits,
     rows_looked_at,
@@ -19,7 +22,14 @@ from sluice.model.fit.adaptive_search import (
     winner_of,
 )
 from sluice.model.fit.search_space import Table, space_of
-from sluice.model.fit.training import Rows, trial_of, tune, tuning_of
+from sluice.model.fit.training import (
+    Rows,
+    judge_fold,
+    one_thread_each,
+    trial_of,
+    tune,
+    tuning_of,
+)
 from sluice.model.fit.tuning_file import Trial, whole
 from sluice.policy import FAMILIES, SearchPolicy
 
@@ -147,11 +157,66 @@ def test_rows_of_one_group_are_in_one_fold_and_folds_follow_time() -> None:
 
 def test_a_large_table_is_looked_at_in_part_equally_each_time() -> None:
     assert rows_looked_at(MOST_ROWS, 1) is None
-    places = rows_looked_at(MOST_ROWS + 1_000, 1)
-    assert places is not None
-    assert len(places) == len(set(places.tolist())) == MOST_ROWS
-    assert (np.diff(places) > 0).all()
-    np.testing.assert_array_equal(places, rows_looked_at(MOST_ROWS + 1_000, 1))
+    common = np.arange(MOST_ROWS + 1_000) % 50 == 0
+    for positive in (None, common, ~common, common & ~common):
+        drawn = rows_looked_at(MOST_ROWS + 1_000, 1, positive)
+        again = rows_looked_at(MOST_ROWS + 1_000, 1, positive)
+        assert drawn is not None
+        assert again is not None
+        assert drawn.counted is None
+        places = drawn.places
+        assert len(places) == len(set(places.tolist())) == MOST_ROWS
+        assert (np.diff(places) > 0).all()
+        np.testing.assert_array_equal(places, again.places)
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(1, 9),
+    st.booleans(),
+    st.integers(0, 1000),
+)
+def test_of_a_rare_class_all_that_fits_is_looked_at_and_counts_for_what_it_stands_for(
+    few: int, twos: int, of_positives: bool, seed: int
+) -> None:
+    rows, most = 100_000 // twos + 101, 500
+    rare = np.zeros(rows, dtype=bool)
+    rare[np.random.default_rng(seed).choice(rows, few, replace=False)] = True
+    if few >= RARE * rows:
+        return
+    drawn = rows_looked_at(rows, seed, rare if of_positives else ~rare, most)
+    assert drawn is not None
+    assert drawn.counted is not None
+    assert len(set(drawn.places.tolist())) == most
+    assert (np.diff(drawn.places) > 0).all()
+    of_rare = rare[drawn.places]
+    assert of_rare.sum() == drawn.of_rare == min(few, most // 2)
+    # Each class counts for all of its rows.
+    assert drawn.counted[of_rare].sum() == pytest.approx(few)
+    assert drawn.counted[~of_rare].sum() == pytest.approx(rows - few)
+
+
+def test_rows_that_stand_for_others_learn_and_judge_as_those_would() -> None:
+    table = rows(250)  # few enough for a bin each
+    often = np.where(np.arange(250) % 3 == 0, 4, 1)
+    places = np.repeat(np.arange(250), often)
+    many = replace(table, features=table.features[places], labels=table.labels[places])
+    counted = replace(table, drawn_from=often.astype(float))
+    parts = np.arange(200), np.arange(200, 250)
+    parts_of_many = np.flatnonzero(places < 200), np.flatnonzero(places >= 200)
+    parameters = {
+        "learning_rate": 0.1,
+        "iterations": 20,
+        "leaves": 8,
+        "smallest_leaf": 1,
+        "l2": 1.0,
+    }
+    with one_thread_each():
+        one = judge_fold("gradient_boosting", parameters, counted, parts)
+        other = judge_fold("gradient_boosting", parameters, many, parts_of_many)
+        plain = judge_fold("gradient_boosting", parameters, table, parts)
+    assert one == pytest.approx(other, abs=1e-6)
+    assert one != pytest.approx(plain, abs=1e-3)
 
 
 def test_two_folds_are_enough() -> None:

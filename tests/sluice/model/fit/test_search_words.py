@@ -30,3 +30,12 @@ def test_a_sample_is_told_with_the_error_of_the_score() -> None:
     assert told.startswith("Trials saw 100,000 training rows, drawn by chance;")
     # The standard deviation of 0.5, 0.6, 0.7 and 0.6 is 0.0816; their mean is known to 0.0408.
     assert told.endswith("Its score has a standard error of 0.0408 over the folds.")
+
+
+def test_of_a_rare_class_the_rows_that_were_kept_are_told() -> None:
+    drawn = structs.replace(tuning_of([WHOLE]), looked_at=100_000, of_rare=2_400)
+    [told] = remarks(drawn)
+    assert told.startswith(
+        "Trials saw 100,000 training rows: 2,400 of the rare class, the others drawn by chance, and"
+        " each counts for as many as it stands for; the winner was fitted to all."
+    )
