@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import UNSET, UnsetType
 
+from flows.engine.memory import give_back
 from flows.engine.step import Step
 from flows.facts.step_files import MODEL, TRAIN_ROWS, TUNING, VALIDATION_ROWS
 from flows.facts.trained import Trained
@@ -240,6 +241,7 @@ def _taught(
         directions(contract),
     )
     del train
+    give_back()  # the fit makes a copy in double precision, and has to find room for it
     estimator = fit_rows(winner.family, winner.parameters, rows)
     quantity = contract.target.quantity
     model = convert(estimator, len(feature_names(contract)), quantity)

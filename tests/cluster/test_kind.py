@@ -102,6 +102,12 @@ def test_a_route_finds_the_gateway_and_an_analysis_finds_prometheus(kube: Kube) 
     assert {job["job_name"] for job in jobs} >= {"sluice-service"}
 
 
+def test_argo_cd_looks_at_git_often_without_being_told(kube: Kube) -> None:
+    settings = kube.get("/api/v1/namespaces/argocd/configmaps/argocd-cm")
+    assert settings["metadata"]["labels"]["app.kubernetes.io/part-of"] == "argocd"
+    assert settings["data"]["timeout.reconciliation"] == "20s"
+
+
 def test_who_names_no_class_gets_the_disk_of_the_scene(kube: Kube) -> None:
     assert kube.get(STANDARD)["metadata"]["annotations"][DEFAULT] == "false"
 

@@ -138,12 +138,18 @@ def install(kube: Kube, programs: Programs) -> None:
     if kube.find(path):
         kube.merge(path, {"metadata": {"annotations": usual}})
     api_server.define_kinds(kube, programs)
+    _set(kube, "argocd", "argocd-cm", _LOOK)  # pods read it once, when they start
     controllers.install(kube, programs, PLUGIN, pods=True)
-    argocd = "/api/v1/namespaces/argocd/configmaps/argocd-cm"
-    kube.merge(argocd, {"data": _LOOK})
     kube.apply_all(documents(FILES / "gateway.yaml"))
     kube.apply(scraping())
     kube.apply_all(documents(FILES / "prometheus.yaml"))
+
+
+def _set(kube: Kube, space: str, name: str, data: dict[str, str]) -> None:
+    """Make a ConfigMap that is installed after it, which keeps what it has here."""
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+    kube.post(f"/api/v1/namespaces/{space}/configmaps", document)
 
 
 def scraping() -> Json:
