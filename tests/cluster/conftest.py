@@ -48,12 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if (drill or item.get_closest_marker("drill") is None)
-        # What starts servers of its own says nothing of a cluster.
-        and (not elsewhere or "cluster" in getattr(item, "fixturenames", ()))
+        and (not elsewhere or _asks_a_cluster(item))
     ]
     left = [item for item in items if item not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def _asks_a_cluster(item: pytest.Item) -> bool:
+    """Whether a test is of the cluster that it is played on, and not of a server of its own."""
+    asked = getattr(item, "fixturenames", ())
+    return "cluster" in asked and "api_server" not in asked
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
