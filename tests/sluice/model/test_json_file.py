@@ -50,7 +50,7 @@ def test_what_is_written_is_read_again(schema: type[Struct], data: st.DataObject
 def test_a_search_keeps_the_order_of_its_keys(tuning: Tuning) -> None:
     text = write_tuning(tuning)
     assert read_json(text.encode(), Tuning, "tuning.json") == tuning
-    keys = ["schema", "objective", "winner", "trials", "left_out", "looked_at"]
+    keys = ["schema", "objective", "winner", "trials", "left_out", "looked_at", "of_rare"]
     written = list(json.loads(text))
     assert written == [key for key in keys if key in written]
     assert written[:4] == keys[:4]
