@@ -199,13 +199,9 @@ ENDS = frozenset(
         "dismissed",
         "layoff",
         "chargeback",
-        "refund",
-        "refunded",
         "writeoff",
         "death",
         "deceased",
-        "resolution",
-        "resolved",
     }
 )
 # What is said of an end, or of the target itself.
