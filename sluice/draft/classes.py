@@ -6,19 +6,23 @@ neither scored nor looked at, and the floors are those that nine in ten releases
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.draft.beyond import Answered, Beyond, beyond_in_classes
 from sluice.draft.leaks import Look
 from sluice.draft.limits import FOLDS, LEVEL, QUICK, TRAIN, VALIDATION, Table, repeats
 from sluice.draft.sampling import Seen
 from sluice.draft.search import search_text
+from sluice.model.classes.one_column import best
 from sluice.model.classes.ranking import of_each_class, ranked
 from sluice.model.classes.recall import mean_recall
 from sluice.model.data.split import PARTS
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.training import Rows, fit_rows, folds_of
+from sluice.model.quality.clusters import numbered
 from sluice.model.quality.statistics import calibration_gap, wilson_high, wilson_low
 from sluice.percent import percent
 from sluice.served.classes import chosen
@@ -54,7 +58,8 @@ class ClassLimits:
     `recall_floor` is 0 where no floor can be told from chance. `recall` is the mean recall of the
     quick model, `plain` that of its most probable classes, without weights; `spread` is the
     distance of its limits in a holdout of this size. `holdout` is how many rows that has, estimated
-    where `sampled`.
+    where `sampled`. `beyond` is how surely a release knows more than its best column, None where
+    there is no floor.
     """
 
     classes: tuple[ClassShown, ...]
@@ -71,6 +76,7 @@ class ClassLimits:
     minimum_rows: int
     least_positives: int
     sampled: bool = False
+    beyond: Beyond | None = None
 
     @property
     def weighed(self) -> bool:
@@ -82,15 +88,18 @@ def limits_of_classes(table: Table, looks: tuple[Look, ...], seen: Seen) -> Clas
     """The limits for a table of these columns."""
     known = np.sort(np.concatenate([table.rows[PARTS[0]], table.rows[PARTS[1]]]))
     labels, names = table.labels[known], table.contract.target.classes
-    shares = _scores(table, known, len(names), seen)
+    shares, column, alone = _scores(table, known, len(names), seen)
     weights = _weights(labels, shares)
     answered = chosen(shares, weights)
     recall = mean_recall(labels, answered, LEVEL).value
     plain = mean_recall(labels, chosen(shares, (1.0,) * len(names)), LEVEL).value
     judging = len(table.rows["holdout"])
     floor, floors, spread, gap, areas = _tried(labels, answered, shares, judging)
+    floor = floor if floor > _ABOVE / len(names) else 0.0
+    clusters = None if table.groups is None else numbered(table.groups[known])
+    rows = Answered(labels, answered, column, chosen(alone, weights), clusters)
     _, area = ranked(labels, shares)
-    best = max((one.roc_auc for one in looks), default=0.5)
+    alone_best = max((one.roc_auc for one in looks), default=0.5)
     every = sum(table.count(part) for part in PARTS)
     of_holdout = np.bincount(table.labels[table.rows["holdout"]], minlength=len(names))
     whole = np.bincount(np.concatenate([table.labels[rows] for rows in table.rows.values()]))
@@ -102,25 +111,29 @@ def limits_of_classes(table: Table, looks: tuple[Look, ...], seen: Seen) -> Clas
         classes=classes,
         recall=recall,
         plain=plain,
-        recall_floor=floor if floor > _ABOVE / len(names) else 0.0,
+        recall_floor=floor,
         spread=spread,
         roc_auc=area,
         holdout=table.count("holdout"),
-        one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
+        one_column_ceiling=min(max(0.8, _up(alone_best + 0.05)), 0.99),
         duplicate_ceiling=repeats(table),
         calibration_ceiling=min(max(0.05, _up(1.5 * gap)), 0.15),
         stability_ceiling=min(max(0.03, _up(2 * 1.96 * areas)), 0.3),
         minimum_rows=max(every // 2, 1),
         least_positives=max(int(of_holdout.min() * table.times) // 2, 1),
         sampled=table.times > 1,
+        beyond=beyond_in_classes(rows, table.count(PARTS[2]), LEVEL) if floor else None,
     )
 
 
-def _scores(table: Table, known: np.ndarray, classes: int, seen: Seen) -> np.ndarray:
+def _scores(
+    table: Table, known: np.ndarray, classes: int, seen: Seen
+) -> tuple[np.ndarray, str, np.ndarray]:
     """Probabilities of a quick model for the rows `known`, which it has not seen, shape (known
-    rows, classes).
+    rows, classes); the best single column, and what it gives them.
     """
     labels, shares = table.labels[known], np.zeros((len(known), classes))
+    alone, names = np.zeros_like(shares), Counter[str]()
     rows = {key: values[known] for key, values in table.columns.items()}
     features, numeric = encode(table.contract, rows), numeric_features(table.contract)
     coding = coding_of(table.contract)
@@ -131,7 +144,13 @@ def _scores(table: Table, known: np.ndarray, classes: int, seen: Seen) -> np.nda
         model = fit_rows("gradient_boosting", QUICK, taught)
         found = model.predict_proba(features[left_out])
         shares[left_out] = of_each_class(found, model.classes_, classes)
-    return shares
+        mine, theirs = (
+            {key: values[part] for key, values in rows.items()} for part in (learnt, left_out)
+        )
+        name, alone[left_out] = best(table.contract, mine, labels[learnt], theirs)
+        names[name] += 1
+    [(name, _)] = names.most_common(1)
+    return shares, name, alone
 
 
 def _weights(labels: np.ndarray, shares: np.ndarray) -> tuple[float, ...]:

@@ -6,17 +6,21 @@ neither scored nor looked at, and the floor is one that nine in ten releases of 
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+from sluice.draft.beyond import Beyond, Guessed, beyond_in_skill
 from sluice.draft.leaks import Look
 from sluice.draft.limits import FOLDS, LEVEL, QUICK, TRAIN, VALIDATION, Table, repeats
 from sluice.draft.sampling import Seen
 from sluice.model.data.split import PARTS
 from sluice.model.fit.coding import coding_of
 from sluice.model.fit.training import Rows, fit_rows, folds_of
+from sluice.model.number.one_column import best
 from sluice.model.number.skill import skill_of
+from sluice.model.quality.clusters import numbered
 from sluice.percent import four_digits
 from sluice.served.encoding import encode, numeric_features
 from sluice.served.quantity import Quantity
@@ -36,7 +40,8 @@ class NumberLimits:
     `skill`, `mae` and `naive_mae` are of the quick model and of the median, these in the unit of
     the target. `skill_floor` is 0 where no floor can be told from chance. `spread` is the distance
     of the limits of a skill in a holdout of this size; `holdout` is how many rows that has,
-    estimated where `sampled`.
+    estimated where `sampled`. `beyond` is how surely a release knows more than its best column,
+    None where there is no floor.
     """
 
     skill: float
@@ -53,6 +58,7 @@ class NumberLimits:
     minimum_rows: int
     least_rows: int
     sampled: bool = False
+    beyond: Beyond | None = None
 
 
 def limits_of_number(table: Table, looks: tuple[Look, ...], seen: Seen) -> NumberLimits:
@@ -62,12 +68,15 @@ def limits_of_number(table: Table, looks: tuple[Look, ...], seen: Seen) -> Numbe
         raise ValueError("the target is no number")
     known = np.sort(np.concatenate([table.rows[PARTS[0]], table.rows[PARTS[1]]]))
     labels = table.labels[known]
-    answers, middle = _answers(table, quantity, known, seen), float(np.median(labels))
+    answers, column, alone = _answers(table, quantity, known, seen)
+    middle = float(np.median(labels))
     off, nothing = answers - labels, np.abs(labels - middle)
     skills, lows, biases = _tried(off, nothing, len(table.rows["holdout"]))
     floor = min(_down(float(np.quantile(lows, _MISSED))), 0.95)
     every, holdout = sum(table.count(part) for part in PARTS), table.count("holdout")
-    best = max((one.roc_auc for one in looks), default=0.0)
+    alone_best = max((one.roc_auc for one in looks), default=0.0)
+    clusters = None if table.groups is None else numbered(table.groups[known])
+    guessed = Guessed(nothing, np.abs(off), column, np.abs(alone - labels), clusters)
     return NumberLimits(
         skill=skill_of(labels, answers, middle),
         mae=float(np.abs(off).mean()),
@@ -77,17 +86,24 @@ def limits_of_number(table: Table, looks: tuple[Look, ...], seen: Seen) -> Numbe
         band=_rounded(float(np.median(np.abs(off)))),
         bias_ceiling=min(max(0.05, _up(1.5 * float(np.quantile(biases, 1 - _MISSED)))), 0.5),
         holdout=holdout,
-        one_column_ceiling=min(max(0.8, _up(best + 0.05)), 0.99),
+        one_column_ceiling=min(max(0.8, _up(alone_best + 0.05)), 0.99),
         duplicate_ceiling=repeats(table),
         stability_ceiling=min(max(0.05, _up(2 * 1.96 * float(np.std(skills)))), 0.5),
         minimum_rows=max(every // 2, 1),
         least_rows=max(holdout // 2, 1),
         sampled=table.times > 1,
+        beyond=beyond_in_skill(guessed, holdout, LEVEL) if floor >= _LEAST else None,
     )
 
 
-def _answers(table: Table, quantity: Quantity, known: np.ndarray, seen: Seen) -> np.ndarray:
-    """Answers of a quick model to the rows `known`, which it has not seen, shape (known rows,)."""
+def _answers(
+    table: Table, quantity: Quantity, known: np.ndarray, seen: Seen
+) -> tuple[np.ndarray, str, np.ndarray]:
+    """Answers of a quick model to the rows `known`, which it has not seen, shape (known rows,); the
+    best single column, and what it answers.
+    """
+    labels, names = table.labels[known], Counter[str]()
+    alone = np.zeros(len(known))
     shares = quantity.shares(table.labels[known])
     found = np.zeros(len(known))
     rows = {key: values[known] for key, values in table.columns.items()}
@@ -99,7 +115,13 @@ def _answers(table: Table, quantity: Quantity, known: np.ndarray, seen: Seen) ->
         taught = Rows(features[learnt], shares[learnt], numeric, coding)
         model = fit_rows("gradient_boosting", QUICK, taught)
         found[left_out] = np.clip(model.predict(features[left_out]), 0.0, 1.0)
-    return np.asarray(quantity.low + quantity.spread * found)
+        mine, theirs = (
+            {key: values[part] for key, values in rows.items()} for part in (learnt, left_out)
+        )
+        name, alone[left_out] = best(table.contract, mine, labels[learnt], theirs)
+        names[name] += 1
+    [(name, _)] = names.most_common(1)
+    return np.asarray(quantity.low + quantity.spread * found), name, alone
 
 
 def _tried(

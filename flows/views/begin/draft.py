@@ -170,10 +170,10 @@ def best_column(draft: Draft) -> str:
     """Where one feature alone says nearly as much as the quick model, a sentence that says what a
     release has to show; else empty.
     """
+    if draft.limits.beyond is not None:
+        return _beyond(draft.limits, draft.limits.beyond, draft.rows)
     if isinstance(draft.limits, NumberLimits):
         return ""
-    if isinstance(draft.limits, Limits) and draft.limits.beyond is not None:
-        return _beyond(draft.limits.beyond, draft.rows)
     features = {column.name for column in draft.roles.role("feature")}
     looks = [look for look in draft.looks if look.name in features]
     best = max(looks, key=lambda look: look.roc_auc, default=None)
@@ -185,14 +185,17 @@ def best_column(draft: Draft) -> str:
     )
 
 
-def _beyond(found: Beyond, rows: int) -> str:
-    """How surely a release is shown to find more than its best column; empty where it is."""
+def _beyond(limits: Limits | ClassLimits | NumberLimits, found: Beyond, rows: int) -> str:
+    """How surely a release is shown to know more than its best column; empty where it is."""
     if found.shown >= SURELY:
         return ""
     needed = labels_needed(found, rows)
+    of_number = isinstance(limits, NumberLimits)
+    alike = "is nearly as near" if of_number else "finds nearly as many"
+    better = "come nearer than" if of_number else "find more than"
     most = (
-        f"{found.column} alone finds nearly as many. A release has to be shown to find more than"
-        f" its best column does: {percent(found.shown)} of the releases of such a model would be"
+        f"{found.column} alone {alike}. A release has to be shown to {better} its best column"
+        f" does: {percent(found.shown)} of the releases of such a model would be"
     )
     if needed is None:
         return f"{most}. It knows no more, and more rows do not help."
@@ -280,6 +283,7 @@ def _of_limits(limits: Limits | ClassLimits | NumberLimits, rows: int) -> dict[s
             "naive_mae": float(f"{limits.naive_mae:.6g}"),
             "holdout": {"rows": limits.holdout},
             "skill_floor": limits.skill_floor,
+            "best_column": _of_best_column(limits.beyond, rows),
         }
     if isinstance(limits, ClassLimits):
         return {
@@ -297,6 +301,7 @@ def _of_limits(limits: Limits | ClassLimits | NumberLimits, rows: int) -> dict[s
                 for one in limits.classes
             ],
             "recall_floor": limits.recall_floor,
+            "best_column": _of_best_column(limits.beyond, rows),
         }
     floors = limits.proposal.lines() if limits.proposal else ()
     return {

@@ -52,6 +52,14 @@ def test_the_policy_is_one_of_these_classes_with_floors_that_its_model_reaches(
     assert not policy.reviewed
 
 
+def test_how_surely_more_than_its_best_column_is_found_is_tried_out(drafted: Draft) -> None:
+    assert isinstance(drafted.limits, ClassLimits)
+    found = drafted.limits.beyond
+    assert found is not None
+    assert found.column in {column.name for column in drafted.roles.role("feature")}
+    assert 0 <= found.shown <= 1
+
+
 def test_the_search_is_that_of_one_class(drafted: Draft) -> None:
     search = load_policy(drafted.policy).search
     assert (search.method, search.families) == (ADAPTIVE, FAMILIES)

@@ -47,6 +47,23 @@ def test_its_policy_is_read_and_an_honest_model_clears_its_floor(usual: Draft) -
     assert 0.3 < policy.number.skill_floor < limits.skill
     assert limits.mae < limits.naive_mae
     assert policy.search.families[0] == "linear_regression"
+    assert limits.beyond is not None
+    assert limits.beyond.column in {column.name for column in usual.roles.role("feature")}
+
+
+def test_a_column_that_is_as_near_as_the_model_is_told(usual: Draft) -> None:
+    """Rows whose number one column says, and nothing else does."""
+    chance = np.random.default_rng(2)
+    days = chance.integers(1, 60, 1_500)
+    noise, minutes = chance.integers(1, 9, 1_500), 20 + days + chance.normal(0, 20, 1_500)
+    rows = zip(days, noise, minutes, strict=True)
+    lines = ["no,days,noise,Minutes"]
+    lines += [f"r{place},{day},{one},{out:.1f}" for place, (day, one, out) in enumerate(rows)]
+    found = drafted("\n".join([*lines, ""]).encode())
+    told = view.best_column(found)
+    assert told.startswith("days alone is nearly as near. A release has to be shown to come nearer")
+    assert view.document(found)["best_column"]["name"] == "days"  # type: ignore[index]
+    assert not view.best_column(usual)
 
 
 def test_shuffled_numbers_have_no_floor() -> None:
