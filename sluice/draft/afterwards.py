@@ -39,8 +39,8 @@ def named_afterwards(key: str, target: str, keys: Collection[str]) -> bool:
         return False
     if key in AFTER_A_CONTACT and set(keys) & CONTACTS:
         return True
-    told = set(words) & OF_AN_END
     wanted = _words(re.sub(r"^(is|has|was)_", "", target))
+    told = set(words) & OF_AN_END - set(wanted)
     of_target = target not in GENERAL_TARGETS and _holds(words, wanted)
     return bool(told) and (of_target or bool(set(words) & ENDS))
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support import strange_tables
 
 from sluice.draft.afterwards import adding_up, named_afterwards
+from sluice.draft.column_words import OF_AN_END
 from sluice.draft.drafting import draft
 from sluice.draft.proposals import Choices
 from sluice.served.column_keys import key_of
@@ -61,6 +62,12 @@ def test_what_is_filled_in_at_the_end_is_known_by_its_name(target: str, name: st
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_column_with_such_a_word_stays(target: str, name: str) -> None:
     assert not named_afterwards(key_of(name), key_of(target), {key_of(name), "age"})
+
+
+@pytest.mark.parametrize("target", sorted(OF_AN_END))
+def test_a_target_that_is_called_by_such_a_word_makes_no_leak_of_others(target: str) -> None:
+    for name in (f"credit_{target}", f"{target}_of_order"):
+        assert not named_afterwards(name, target, {name, "age"})
 
 
 def test_a_duration_is_that_of_the_talk_only_where_somebody_was_called() -> None:
