@@ -19,6 +19,7 @@ from support.cluster.traffic import Traffic, people
 from support.cluster.watch import Watched, watching
 
 from flows.adapters.registry.remote import Remote
+from sluice.errors import UsageError
 
 __all__ = ["api_server", "programs"]
 
@@ -40,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "repeated(times): how often a scene is played in a drill")
     config.addinivalue_line("markers", "drill: what is played in a drill alone")
+    if file := config.getoption("--cluster", None):
+        try:
+            description.read(file)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -136,4 +136,4 @@ def test_a_machine_without_kind_is_told_so(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "support.cluster.kind", "up"]
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: docker, kind, kubectl is not installed;")
+    assert done.stderr.startswith("Error: docker, kind, kubectl: not installed;")

@@ -191,8 +191,8 @@ def _beyond(limits: Limits | ClassLimits | NumberLimits, found: Beyond, rows: in
         return ""
     needed = labels_needed(found, rows)
     of_number = isinstance(limits, NumberLimits)
-    alike = "is nearly as near" if of_number else "finds nearly as many"
-    better = "come nearer than" if of_number else "find more than"
+    alike = "answers nearly as well" if of_number else "finds nearly as many"
+    better = "answer better than" if of_number else "find more than"
     most = (
         f"{found.column} alone {alike}. A release has to be shown to {better} its best column"
         f" does: {percent(found.shown)} of the releases of such a model would be"

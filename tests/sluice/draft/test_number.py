@@ -61,7 +61,7 @@ def test_a_column_that_is_as_near_as_the_model_is_told(usual: Draft) -> None:
     lines += [f"r{place},{day},{one},{out:.1f}" for place, (day, one, out) in enumerate(rows)]
     found = drafted("\n".join([*lines, ""]).encode())
     told = view.best_column(found)
-    assert told.startswith("days alone is nearly as near. A release has to be shown to come nearer")
+    assert told.startswith("days alone answers nearly as well. A release has to be shown to answer")
     assert view.document(found)["best_column"]["name"] == "days"  # type: ignore[index]
     assert not view.best_column(usual)
 

@@ -72,8 +72,8 @@ def up(say: Callable[[str], None]) -> None:
     missing = [name for name in NEEDED if not shutil.which(name)]
     if missing:
         raise UsageError(
-            f"{', '.join(missing)} is not installed; a cluster of kind needs it",
-            "Install it, or take the cluster of `make cluster`, which needs none of them.",
+            f"{', '.join(missing)}: not installed; a cluster of kind needs each of them",
+            "Install them, or take the cluster of `make cluster`, which needs none of them.",
         )
     if (FOLDER / "cluster.json").exists():
         say("up already.")
